@@ -1,0 +1,3 @@
+module github.com/mainstay-go/mainstay
+
+go 1.26
