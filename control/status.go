@@ -1,0 +1,86 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+package control
+
+import (
+	"context"
+	"time"
+)
+
+// Status is what a launcher says about itself at one moment. Its JSON is the answer to GET
+// /v1/status; fields are added to it, never renamed.
+type Status struct {
+	Program       string     `json:"program"`
+	Pid           int        `json:"pid"`
+	State         string     `json:"state"`      // starting, running, reloading, degraded, stopping, stopped
+	Generation    int        `json:"generation"` // 1 at first, one more with each reload
+	Started       time.Time  `json:"started"`
+	RestartMethod string     `json:"restart_method"` // reload or mutate
+	Snapshot      string     `json:"snapshot"`       // fingerprint of the configuration in use
+	Listeners     []Listener `json:"listeners"`
+	Sets          []Set      `json:"sets"`               // worker processes; none in an in-process program
+	Services      []Service  `json:"services,omitempty"` // of an in-process program
+	Last          *Outcome   `json:"last,omitempty"`     // of the last action, nil before the first
+}
+
+// A Listener is an address that the program serves on.
+type Listener struct {
+	Network string `json:"network"` // tcp or unix
+	Address string `json:"address"` // the real one, also where port 0 was asked for
+}
+
+// A Set is one set of workers.
+type Set struct {
+	Name    string   `json:"name"`
+	State   string   `json:"state"`            // waiting, starting, running, stopping, stopped, failed
+	Reason  string   `json:"reason,omitempty"` // why it is in a state that nobody asked for
+	Workers int      `json:"workers"`          // how many are wanted
+	Slots   []Worker `json:"slots"`            // processes there are, by ID; two of one ID while rolling
+}
+
+// A Worker is one worker process.
+type Worker struct {
+	ID           int       `json:"id"` // slot in its set, from 0
+	Pid          int       `json:"pid"`
+	Generation   int       `json:"generation"`
+	Incarnation  uint64    `json:"incarnation"` // counts the processes the launcher has started
+	State        string    `json:"state"`       // spawning, booting, starting, running, draining, ending, cancelled, killed
+	Since        time.Time `json:"since"`       // when it came into State
+	BootMillis   int64     `json:"boot_millis"` // from spawn to Launch, 0 before that
+	Beat         int64     `json:"beat"`        // age of its last heartbeat in ms
+	Running      int       `json:"running"`     // requests it has in hand
+	OldestMillis int64     `json:"oldest_millis"`
+	Served       uint64    `json:"served"`              // requests answered
+	Lost         uint64    `json:"lost"`                // requests cut, of every cause
+	Restarts     int       `json:"restarts"`            // of this slot
+	LastExit     string    `json:"last_exit,omitempty"` // how the one before it ended
+}
+
+// A Service is one service of a program without worker processes.
+type Service struct {
+	Name  string `json:"name"`
+	State string `json:"state"` // new, starting, running, draining, stopped, failed
+}
+
+// An Outcome is how an action ended.
+type Outcome struct {
+	Action     string `json:"action"`          // reload, mutate, scale, stop, check
+	Generation int    `json:"generation"`      // in charge afterwards
+	Millis     int64  `json:"millis"`          // how long it took
+	Cut        int    `json:"cut"`             // requests that the deadline cut
+	Error      string `json:"error,omitempty"` // empty on success
+}
+
+// A Target is what a [Server] controls. Its methods are called from many goroutines at once; a
+// method that finds the target busy may wait, until ctx ends, or say so in its error. An error
+// becomes the answer: see [Error] for its status. ctx ends when the caller hangs up, which abandons
+// waiting for the action, not the action.
+type Target interface {
+	Status() Status
+	Reload(ctx context.Context) (Outcome, error)
+	Stop(ctx context.Context) (Outcome, error)
+	// Scale sets the number of workers of a set; an empty name means the only one.
+	Scale(ctx context.Context, set string, workers int) (Outcome, error)
+	Check(ctx context.Context) (Outcome, error)
+}
