@@ -95,6 +95,9 @@ func (c *calls) run() {
 		case err != nil && !errors.Is(err, wire.ErrDescriptors):
 			return
 		}
+		if m.Type == "" {
+			continue // of no message were descriptors lost
+		}
 		in := Incoming{m, fds}
 		if m.Re == 0 {
 			c.incoming <- in

@@ -29,15 +29,14 @@ type portrait struct {
 	Args            []string
 	Env             []string
 	Comm            string
-	Stdin           string
-	CloseOnExec     []bool // of descriptors 3 to 6
+	Files           [7]string // what its descriptors are
+	CloseOnExec     []bool    // of descriptors 3 to 6
 	ChannelBlocks   bool
 	Caught, Ignored uint64 // signals in /proc/self/status, bit n-1 for signal n
-	Blocked         uint64
 	Table, Signals  bool
 }
 
-func signalSets() (caught, ignored, blocked uint64) {
+func signalSets() (caught, ignored uint64) {
 	status := must(os.ReadFile("/proc/self/status"))
 	for line := range strings.Lines(string(status)) {
 		name, value, _ := strings.Cut(line, ":")
@@ -47,11 +46,9 @@ func signalSets() (caught, ignored, blocked uint64) {
 			caught = n
 		case "SigIgn":
 			ignored = n
-		case "SigBlk":
-			blocked = n
 		}
 	}
-	return caught, ignored, blocked
+	return caught, ignored
 }
 
 // caughtAtInit is taken while packages are initialised, after that of package proc.
@@ -59,21 +56,31 @@ var caughtAtInit, ignoredAtInit = func() (uint64, uint64) {
 	if proc.Self().Role() == proc.Alone {
 		return 0, 0
 	}
-	caught, ignored, _ := signalSets()
-	return caught, ignored
+	return signalSets()
 }()
+
+// link returns what a descriptor of this process is.
+func link(t *testing.T, fd int) string {
+	t.Helper()
+	s, err := os.Readlink(fmt.Sprint("/proc/self/fd/", fd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
 
 var describer = program("describer", func() int {
 	p := portrait{
 		Role: proc.Self().Role().String(), Args: os.Args, Env: os.Environ(),
 		Comm:    strings.TrimSpace(string(must(os.ReadFile("/proc/self/comm")))),
-		Stdin:   must(os.Readlink("/proc/self/fd/0")),
 		Caught:  caughtAtInit,
 		Ignored: ignoredAtInit,
 		Signals: proc.Self().Signals() != nil,
 		Table:   len(proc.Self().Table().List()) > 0,
 	}
-	_, _, p.Blocked = signalSets()
+	for fd := range p.Files {
+		p.Files[fd] = must(os.Readlink(fmt.Sprint("/proc/self/fd/", fd)))
+	}
 	for fd := 3; fd <= 6; fd++ {
 		p.CloseOnExec = append(p.CloseOnExec, must(fcntl(fd, syscall.F_GETFD))&syscall.FD_CLOEXEC != 0)
 	}
@@ -115,15 +122,20 @@ func TestChildIsSetUp(t *testing.T) {
 			if want := name[:min(15, len(name))]; p.Comm != want {
 				t.Errorf("its name is %q, want %q", p.Comm, want)
 			}
-			if p.Stdin != os.DevNull {
-				t.Errorf("standard input is %q, want %q", p.Stdin, os.DevNull)
+			stdout, stderr := link(t, 1), link(t, 2)
+			for fd, want := range []string{os.DevNull, stdout, "pipe:", "socket:", "/memfd:mainstay-scoreboard", os.DevNull, stderr} {
+				if !strings.HasPrefix(p.Files[fd], want) {
+					t.Errorf("its descriptor %d is %q, want %q", fd, p.Files[fd], want)
+				}
+			}
+			if p.Files[2] == stderr {
+				t.Errorf("its standard error is %q, the launcher's own", stderr)
 			}
 			if slices.Contains(p.CloseOnExec, false) {
 				t.Errorf("descriptors from 3 on close on exec: %v", p.CloseOnExec)
 			}
-			if p.ChannelBlocks || p.Table || !p.Signals || p.Blocked != 0 {
-				t.Errorf("channel blocks %v, table has sockets %v, signals %v, blocked signals %#x",
-					p.ChannelBlocks, p.Table, p.Signals, p.Blocked)
+			if p.ChannelBlocks || p.Table || !p.Signals {
+				t.Errorf("channel blocks %v, table has sockets %v, signals %v", p.ChannelBlocks, p.Table, p.Signals)
 			}
 		})
 	}
@@ -197,11 +209,14 @@ func TestSignalsDuringPackageInitAreKept(t *testing.T) {
 	}
 }
 
+// sleeper does nothing until it is killed, or its launcher is.
 var sleeper = program("sleeper", func() int {
 	if proc.Self().Role() == proc.Alone {
 		fmt.Println("ready", proc.Self().Role(), os.Getenv("MAINSTAY_PROC"))
+		time.Sleep(patience)
 	}
-	time.Sleep(patience)
+	for range proc.Self().Messages() {
+	}
 	return 0
 })
 

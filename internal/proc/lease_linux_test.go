@@ -319,7 +319,7 @@ func TestAnswerThatComesTooLateIsClosed(t *testing.T) {
 	if m := <-messages; m.Type != wire.Reopen {
 		t.Errorf("%+v came unasked", m)
 	}
-	if after := openFDs(t); after != before {
+	if after := openFDs(t); after > before {
 		t.Errorf("%d descriptors are open, %d were before", after, before)
 	}
 }

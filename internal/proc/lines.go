@@ -22,6 +22,7 @@ type lines struct {
 	pass func(p []byte) // gets whole lines; p is only lent
 	part []byte         // of a line that has not ended
 	kept []string       // the last lines, without line ends
+	cry  string         // the line with which the Go runtime last announced a crash
 }
 
 // add takes the next bytes of the stream.
@@ -57,6 +58,9 @@ func (l *lines) keep(p []byte) {
 	for line := range bytes.Lines(p) {
 		line = bytes.TrimRight(line, "\r\n")
 		l.kept = append(l.kept, string(line[max(0, len(line)-tailBytes):]))
+		if bytes.HasPrefix(line, []byte("panic: ")) || bytes.HasPrefix(line, []byte("fatal error: ")) {
+			l.cry = string(line[:min(len(line), tailBytes)])
+		}
 	}
 	l.kept = cutToTail(l.kept)
 }

@@ -62,7 +62,7 @@ func newChild(role Role) *Process {
 		syscall.CloseOnExec(fd)
 	}
 	setName(filepath.Base(os.Args[0]))
-	if b, err := scoreboard.Open(fdBoard); err == nil {
+	if b, err := scoreboard.Open(fdBoard); err == nil { // else it goes on uncounted
 		scoreboard.Use(b)
 	}
 	p := newProcess(role, wire.NewConn(fdChannel))

@@ -144,12 +144,17 @@ func (s *Spawner) start(c Command) (child *Child, err error) {
 	}
 	child.Stderr, theirs = tail, append(theirs, pipe)
 
+	// A child has something at each number, or the first file that it opens would get it.
+	snapshot := s.null
+	if c.Snapshot > 0 {
+		snapshot = c.Snapshot
+	}
 	f := &fork{
 		env: childEnv(os.Environ(), c.ExtraEnv, c.Role),
 		files: []uintptr{
-			uintptr(s.null), s.open(syscall.Stdout), uintptr(pipe),
+			uintptr(s.null), s.orNull(syscall.Stdout), uintptr(pipe),
 			fdChannel: uintptr(channel), fdBoard: uintptr(memory),
-			fdSnapshot: s.open(c.Snapshot), fdStderr: s.open(syscall.Stderr),
+			fdSnapshot: uintptr(snapshot), fdStderr: s.orNull(syscall.Stderr),
 		},
 		child: child,
 		err:   make(chan error, 1),
@@ -182,9 +187,8 @@ func (s *Spawner) pipe(c Command) (*Tail, int, error) {
 	return tail, p[1], nil
 }
 
-// open returns fd if it is open, else /dev/null: a child must have something at each number, or the
-// first file that it opens takes it.
-func (s *Spawner) open(fd int) uintptr {
+// orNull returns fd if this process has it open, else /dev/null.
+func (s *Spawner) orNull(fd int) uintptr {
 	if _, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_GETFD, 0); errno != 0 {
 		return uintptr(s.null)
 	}
@@ -206,7 +210,7 @@ func (c *Child) abandon() {
 func (f *fork) run() error {
 	pid, err := syscall.ForkExec(program, os.Args, &syscall.ProcAttr{Env: f.env, Files: f.files})
 	if err != nil {
-		return os.NewSyscallError("fork/exec", err)
+		return &os.PathError{Op: "fork/exec", Path: program, Err: err}
 	}
 	f.child.Pid = pid
 	children.add(f.child)

@@ -31,6 +31,9 @@ type Tail struct{}
 // Lines returns nil.
 func (t *Tail) Lines() []string { return nil }
 
+// Crash returns nothing.
+func (t *Tail) Crash() string { return "" }
+
 // Done returns nil.
 func (t *Tail) Done() <-chan struct{} { return nil }
 

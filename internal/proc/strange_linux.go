@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"github.com/mainstay-go/mainstay/internal/bind"
 )
 
 // Strange describes the descriptors that other code of this program has opened, each as in
@@ -31,6 +33,9 @@ func Strange() []string {
 	}
 	slices.Sort(fds)
 	known := self.table.descriptors()
+	for _, p := range bind.Passed() {
+		known = append(known, p.FD)
+	}
 	var list []string
 	for _, fd := range fds {
 		if slices.Contains(known, fd) || !closesOnExec(fd) {

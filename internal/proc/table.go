@@ -41,7 +41,7 @@ type Listener struct {
 func NewTable() *Table { return new(Table) }
 
 // Claim gives a lease of a socket for spec: one in the table that nobody has claimed, else it binds
-// one. Its Ordinal is the lowest that is free, whatever spec says, so that a program that asks for one
+// one. Its Ordinal is that of spec if that socket is there and free, else the lowest free one, so that a program that asks for one
 // address twice gets two sockets, and the same two when its workers ask.
 func (t *Table) Claim(ctx context.Context, spec bind.Spec) (*Lease, error) {
 	for {
@@ -75,6 +75,9 @@ func (t *Table) Claim(ctx context.Context, spec bind.Spec) (*Lease, error) {
 // unclaimedLocked returns the first entry for spec that nobody has claimed and sets the Ordinal of
 // spec to its own; nil says that there is none, and that Ordinal is free.
 func (t *Table) unclaimedLocked(spec *bind.Spec) *entry {
+	if e := t.findLocked(spec.Key()); e != nil && e.lease == nil {
+		return e // the socket that a listener had before it was closed
+	}
 	for spec.Ordinal = 0; ; spec.Ordinal++ {
 		if e := t.findLocked(spec.Key()); e == nil || e.lease == nil {
 			return e
@@ -197,6 +200,14 @@ func (t *Table) Keep(keys []string) error {
 	})
 }
 
+// Drop closes the sockets with the given keys, claimed or not: a launcher's, whose leases nobody
+// accepts on.
+func (t *Table) Drop(keys []string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.closeLocked(func(e *entry) bool { return e.sock != nil && slices.Contains(keys, e.spec.Key()) })
+}
+
 // CloseAll closes every socket, claimed or not, and gives up what is being bound.
 func (t *Table) CloseAll() error {
 	t.mu.Lock()
@@ -210,12 +221,19 @@ func (t *Table) closeLocked(which func(*entry) bool) error {
 		if !which(e) {
 			return false
 		}
-		if e.sock != nil {
-			errs = append(errs, e.sock.Close())
-		}
+		errs = append(errs, e.close())
 		return true
 	})
 	return errors.Join(errs...)
+}
+
+// close closes the socket of e, if it has one.
+func (e *entry) close() error {
+	var err error
+	if e.sock != nil {
+		err = e.sock.Close()
+	}
+	return err
 }
 
 // release ends a claim.
@@ -231,7 +249,7 @@ func (t *Table) release(l *Lease) error {
 		return nil
 	}
 	t.removeLocked(e)
-	return e.sock.Close()
+	return e.close()
 }
 
 // ofLocked returns the entry that l claims.

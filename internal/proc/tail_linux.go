@@ -13,7 +13,7 @@ import (
 // tailRead is how much is read at once, in bytes.
 const tailRead = 8 << 10
 
-// tailDrain bounds what Lines reads by itself, in bytes: the most that a pipe holds by default.
+// tailDrain bounds what drain reads, in bytes: the most that a pipe holds by default.
 const tailDrain = 64 << 10
 
 // A Tail reads the standard error of a child without a pause, so that the child never waits for this
@@ -81,6 +81,24 @@ func (t *Tail) pull(fd int) (int, error) {
 // Lines returns the last lines that were written, at most 20 and 8 KiB. Called after the end of the
 // process it has all that the process wrote.
 func (t *Tail) Lines() []string {
+	t.drain()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lines.last()
+}
+
+// Crash returns the line with which the Go runtime announced a panic or a fatal error, as in "panic:
+// boom"; the stacks after it are often more than Lines keeps. It is empty if there was none.
+func (t *Tail) Crash() string {
+	t.drain()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.lines.cry
+}
+
+// drain reads what is there, so that whoever asks after the end of the process needs not wait for run,
+// nor for others who still hold the pipe.
+func (t *Tail) drain() {
 	t.raw.Control(func(fd uintptr) { // fails once run has read everything
 		for sum := 0; sum < tailDrain; {
 			n, err := t.pull(int(fd))
@@ -90,9 +108,6 @@ func (t *Tail) Lines() []string {
 			sum += n
 		}
 	})
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.lines.last()
 }
 
 // Done returns a channel that is closed when nobody can write any more and all was passed on.

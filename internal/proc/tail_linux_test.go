@@ -69,6 +69,33 @@ func TestTailHasTheLastLinesOnceTheProcessEnded(t *testing.T) {
 	}
 }
 
+var crasher = program("crasher", func() int {
+	for range 50 {
+		go func() { select {} }()
+	}
+	panic("boom")
+})
+
+func TestTailHasThePanicBeforeTheStacks(t *testing.T) {
+	c := start(t, newSpawner(t), crasher, proc.Command{
+		Role: proc.Worker, Stderr: io.Discard, ExtraEnv: []string{"GOTRACEBACK=all"},
+	})
+	if exit := wait(t, c); exit.Status.ExitStatus() != 2 {
+		t.Errorf("it ended with %+v, want status 2", exit)
+	}
+	if got := c.Stderr.Crash(); got != "panic: boom" {
+		t.Errorf("Crash() = %q, want %q", got, "panic: boom")
+	}
+	if got := c.Stderr.Lines(); len(got) != proc.TailLines || slices.Contains(got, "panic: boom") {
+		t.Errorf("Lines() = %q, want the end of the stacks", got)
+	}
+	quiet := start(t, newSpawner(t), complainer, proc.Command{Role: proc.Worker, Stderr: io.Discard})
+	wait(t, quiet)
+	if got := quiet.Stderr.Crash(); got != "" {
+		t.Errorf("Crash() = %q of a process that did not", got)
+	}
+}
+
 // parent leaves a process behind that holds its standard error.
 var parent = program("parent", func() int {
 	cmd := exec.Command("/bin/sleep", "60")

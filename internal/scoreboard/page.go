@@ -30,7 +30,8 @@ type page struct {
 	size    atomic.Uint32
 	beat    atomic.Int64
 	current atomic.Uint32 // the bucket in which requests begin
-	_       [36]byte
+	serving atomic.Uint32 // 1 when every service of the process has started
+	_       [32]byte
 	lost    [8]atomic.Uint64
 	starts  [numBuckets]atomic.Int64
 	stripes [numStripes]stripe
@@ -88,7 +89,7 @@ func (p *page) running(bucket uint32) (n int) {
 }
 
 func (p *page) read() Counts {
-	c := Counts{Beat: p.beat.Load()}
+	c := Counts{Beat: p.beat.Load(), Serving: p.serving.Load() != 0}
 	for bucket := range uint32(numBuckets) {
 		n := p.running(bucket)
 		if n <= 0 {

@@ -52,6 +52,7 @@ func (c Cause) String() string {
 // Counts are what a board says at one moment.
 type Counts struct {
 	Beat    int64             // time of the last beat; 0 is none yet
+	Serving bool              // every service has started
 	Running int               // requests begun and not ended
 	Oldest  int64             // start of the oldest running request, as exact as the beats are frequent; 0 is none, or no beat yet
 	Served  uint64            // requests ended
@@ -145,6 +146,10 @@ func (b *Board) Beat(mono int64) {
 	b.page.turn(mono)
 	b.page.beat.Store(mono)
 }
+
+// Serving says that every service of the process has started: if it ends from now on, even before it
+// could tell its launcher that it is ready, it was not its start that failed.
+func (b *Board) Serving() { b.page.serving.Store(1) }
 
 // Read returns what the board says now. Requests that begin or end meanwhile may be counted or not.
 // After Close it returns zeros.
