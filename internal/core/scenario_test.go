@@ -22,7 +22,7 @@ import (
 //	down #1 ...           drained, bye and exit 0: a worker that ends as it was told to
 //	crash api/0 5 [code=N] [signal=NAME] [text="..."]
 //	                      five times: a worker of that slot is waited for, started, and exits before its hello
-//	exit #1 [code=N] [signal=NAME] [text="..."]
+//	exit #1 [code=N] [signal=NAME] [started=1] [text="..."]
 //	drained #1 [cut=N]
 //	spawn-failed, start-failed, bye, reset-done #1 [text="..."]
 //
@@ -250,6 +250,8 @@ func (a args) event() core.Event {
 	switch e.Kind {
 	case core.EventDrained:
 		e.Count = a.number("cut")
+	case core.EventExit:
+		e.Count = a.number("started")
 	case core.EventPrepared, core.EventRefused, core.EventScale, core.EventMore, core.EventReset:
 		for _, word := range a.words {
 			if n, err := strconv.Atoi(word); err == nil {

@@ -105,6 +105,7 @@ type Slot struct {
 
 	SpawnAt  int64  `json:"spawn_at,omitempty"` // not before
 	Awaited  bool   `json:"awaited,omitempty"`  // the start, or the change under way, waits for it to be ready
+	Started  bool   `json:"started,omitempty"`  // its services had started, though it ended before it said so
 	Done     bool   `json:"done,omitempty"`     // ended for good by restart policy
 	Failed   bool   `json:"failed,omitempty"`   // done, but not well
 	GivenUp  bool   `json:"given_up,omitempty"` // failed too often

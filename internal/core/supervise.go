@@ -63,6 +63,7 @@ func (st *step) fatalStart(sl *Slot, dead Worker, e Event) bool {
 func (st *step) supervise(set *Set, sl *Slot, dead Worker, e Event, how string) {
 	clean := e.Kind == EventExit && e.Code == 0 && e.Signal == "" && dead.Said == "" && dead.ReadyAt != 0
 	sl.Restarts++
+	sl.Started = sl.Started || e.Count == 1
 	if policy := st.spec(set, &dead).Restart; policy == RestartNever || policy == RestartOnFailure && clean {
 		sl.Done, sl.Failed = true, !clean
 		if !clean {
@@ -161,7 +162,7 @@ func (set *Set) over() bool {
 
 // unready reports whether the set, or a worker of it, will not be ready any more.
 func (set *Set) unready() bool {
-	return set.Phase == Failed || set.any(func(sl *Slot) bool { return sl.Awaited && (sl.GivenUp || sl.Failed) })
+	return set.Phase == Failed || set.any(func(sl *Slot) bool { return sl.Awaited && !sl.Started && (sl.GivenUp || sl.Failed) })
 }
 
 // endSet notes that a set is over and ends the sets that share its fate.
