@@ -1,0 +1,191 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+
+	"github.com/mainstay-go/mainstay/internal/core"
+	"github.com/mainstay-go/mainstay/internal/proc"
+	"github.com/mainstay-go/mainstay/internal/wire"
+)
+
+// perform does what the core decided. It never blocks.
+func (s *shell) perform(a core.Action) {
+	switch a.Kind {
+	case core.ActionSpawn:
+		s.spawn(a)
+	case core.ActionDrain:
+		s.send(a, wire.Message{Type: wire.Drain, Reason: a.Reason, Timeout: a.Nanos})
+	case core.ActionCancel:
+		s.send(a, wire.Message{Type: wire.Stop})
+	case core.ActionKill:
+		s.kill(a.Incarnation)
+	case core.ActionReset:
+		s.sendReset(a)
+	case core.ActionPrepare:
+		s.prepareEdition(a.Generation)
+	case core.ActionDrop:
+		s.drop(a.Generation)
+	case core.ActionCommit:
+		s.commit(a.Generation)
+	case core.ActionNotify:
+		s.journal.notify(a.Text)
+	case core.ActionHook:
+		if a.Text == "stopping" {
+			s.halt(errStopping)
+			s.shut()
+		}
+		s.hook(a)
+	case core.ActionReply:
+		s.reply(a)
+	case core.ActionLog:
+		s.journal.log(levels[a.Level], a.Text, a.Attrs...)
+	case core.ActionQuit:
+		s.quit = &a
+	}
+}
+
+var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelInfo, "warn": slog.LevelWarn, "error": slog.LevelError}
+
+// reply hands an outcome to whoever waits for it.
+func (s *shell) reply(a core.Action) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c := s.waiters[a.Request]; c != nil {
+		c <- a.Outcome // has room for the one answer
+		delete(s.waiters, a.Request)
+	}
+}
+
+// hook queues the functions that wait for what a tells.
+func (s *shell) hook(a core.Action) {
+	w := s.worker(a)
+	for _, h := range s.opts.Hooks {
+		switch {
+		case a.Text == "ready" && h.Ready != nil:
+			s.journal.hook(func() { h.Ready(w, a.Pid) })
+		case a.Text == "gone" && h.Gone != nil:
+			gone := Gone{Pid: a.Pid, Asked: a.Asked, Code: a.Code, Signal: a.Signal, Reason: a.Reason}
+			s.journal.hook(func() { h.Gone(w, gone) })
+		case a.Text == "reloaded" && h.Reloaded != nil:
+			s.journal.hook(func() { h.Reloaded(a.Generation) })
+		case a.Text == "stopping" && h.Stopping != nil:
+			s.journal.hook(h.Stopping)
+		}
+	}
+}
+
+// worker returns the identity that an action on a worker is about.
+func (s *shell) worker(a core.Action) Worker {
+	w := Worker{Set: a.Set, ID: a.Slot, Count: a.Count, Generation: a.Generation}
+	for i := range s.state.Sets {
+		if s.state.Sets[i].Spec.Name == a.Set && w.Count == 0 {
+			w.Count = s.state.Sets[i].Spec.Workers
+		}
+	}
+	return w
+}
+
+// prepareEdition makes the plan of a generation and binds the addresses that are new in it, all off
+// the loop. What it bound is closed again if the plan is refused.
+func (s *shell) prepareEdition(generation int) {
+	ctx, cancel := context.WithCancel(s.ending)
+	s.prepare = cancel
+	inPlace := s.state.Change.Verb == RestartMutate.String()
+	s.work.Go(func() {
+		defer cancel()
+		ed, err := s.makeEdition(ctx)
+		if err != nil {
+			s.post(core.Event{Kind: core.EventRefused, Count: generation, Text: err.Error()})
+			return
+		}
+		ed.inPlace = inPlace
+		if !s.view(func() { s.editions[generation] = ed }) {
+			ed.close()
+			return
+		}
+		s.post(core.Event{Kind: core.EventPrepared, Count: generation, Plan: &ed.plan.Core})
+	})
+}
+
+// makeEdition makes and checks the next plan, and binds its addresses.
+func (s *shell) makeEdition(ctx context.Context) (*edition, error) {
+	p, err := s.nextPlan(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if p.Name != s.opts.Name {
+		return nil, fmt.Errorf("the new plan is of program %q, this is %q", p.Name, s.opts.Name)
+	}
+	var bound []string
+	for _, spec := range p.Listeners {
+		isNew, err := proc.Self().Table().Ensure(ctx, spec)
+		if err != nil {
+			proc.Self().Table().Drop(bound)
+			return nil, err
+		}
+		if isNew {
+			bound = append(bound, spec.Key())
+		}
+	}
+	return newEdition(p)
+}
+
+// nextPlan makes the plan of a reload by the launcher's own means.
+func (s *shell) nextPlan(ctx context.Context) (*plan, error) {
+	if s.opts.Reload != nil {
+		return s.opts.reloadedPlan(ctx, s.l.sets, len(s.l.sets) == 1)
+	}
+	return probe(ctx, s.spawner, s.opts.Name, s.opts.StartTimeout)
+}
+
+// drop forgets a generation that will not be, with the addresses bound for it alone.
+func (s *shell) drop(generation int) {
+	if s.prepare != nil {
+		s.prepare()
+	}
+	if ed := s.editions[generation]; ed != nil && generation != s.state.Generation {
+		s.forget(generation, ed)
+	}
+}
+
+// forget gives an edition up, with the listeners that no other one uses.
+func (s *shell) forget(generation int, ed *edition) {
+	delete(s.editions, generation)
+	ed.close()
+	used := s.keysInUse()
+	proc.Self().Table().Drop(slices.DeleteFunc(ed.listeners(), func(key string) bool { return slices.Contains(used, key) }))
+}
+
+// commit puts a generation in force: older ones are forgotten, and the addresses only they used.
+func (s *shell) commit(generation int) {
+	now := s.editions[generation]
+	for g, ed := range s.editions {
+		if g == generation {
+			continue
+		}
+		if now != nil && now.inPlace {
+			now.use(ed.listeners()...) // the workers are the same
+		}
+		s.forget(g, ed)
+	}
+}
+
+// keysInUse returns the listeners of all editions there are.
+func (s *shell) keysInUse() []string {
+	var keys []string
+	for _, ed := range s.editions {
+		keys = append(keys, ed.listeners()...)
+	}
+	return keys
+}
+
+// shut closes the launcher's sockets when a stop begins. Workers have descriptors of their own, and
+// empty the queue before they close the last of them; held any longer, the launcher's would take
+// connections that nobody serves.
+func (s *shell) shut() { proc.Self().Table().Drop(s.keysInUse()) }
