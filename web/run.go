@@ -1,0 +1,298 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/mainstay-go/mainstay/internal/scoreboard"
+)
+
+// lastWait is how long handlers may take to return after their requests were cut.
+const lastWait = 250 * time.Millisecond
+
+// A phase is where a run is in its life.
+type phase int
+
+const (
+	fresh phase = iota
+	serving
+	over
+)
+
+// A run is a Server from one Start to the end of its Serve. All that happens to it comes together in
+// serve, its one loop; the other methods change what the loop looks at and wake it.
+type run struct {
+	name   string
+	log    *slog.Logger
+	ln     net.Listener
+	front  *front
+	keeper *timekeeper
+	tls    *tls.Config   // nil without TLS
+	h1     *http.Server  // accepts and serves
+	h2     *http.Server  // knows the HTTP/2 connections, to tell them of a drain; nil without HTTP/2
+	grace  time.Duration // of idle connections in a drain
+	stall  time.Duration // how long a client may take no byte of an answer; 0 is without end
+	idle   time.Duration // timeouts of idle connections and of headers; 0 where net/http sees to them
+	header time.Duration
+
+	base     context.Context // of all requests
+	cancel   context.CancelCauseFunc
+	lingered atomic.Bool   // idle connections are waited for no more
+	wake     chan struct{} // something has changed; one note is enough, as the loop looks at everything
+	done     chan struct{} // closed when the run is over
+
+	mu       sync.Mutex
+	phase    phase
+	draining bool // Shutdown was called
+	opened   bool // the listener accepts, unless draining
+	cutting  bool // everything was closed
+	cut      int  // requests lost by that
+	conns    map[*conn]struct{}
+}
+
+func emptyRun() *run {
+	r := &run{wake: make(chan struct{}, 1), done: make(chan struct{}), conns: map[*conn]struct{}{}}
+	r.keeper = newTimekeeper(r.scan)
+	return r
+}
+
+// stillborn returns a run that was shut down before it began.
+func stillborn() *run {
+	r := emptyRun()
+	r.draining = true
+	close(r.done)
+	return r
+}
+
+func (r *run) is(p phase) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.phase == p
+}
+
+// open makes a listener accept again that was shut down in an earlier run.
+func (r *run) open(ctx context.Context) error {
+	if ln, ok := r.ln.(interface{ Reopen(context.Context) error }); ok {
+		if err := ln.Reopen(ctx); err != nil {
+			return fmt.Errorf("%s: %w", r.name, err)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.opened = true
+	if r.draining { // by a Shutdown that came meanwhile
+		r.ln.Close()
+	}
+	return nil
+}
+
+// begin makes the run serving, or over if it was shut down before.
+func (r *run) begin(ctx context.Context) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.phase == serving:
+		return fmt.Errorf("%s: serves already", r.name)
+	case r.draining:
+		r.phase = over
+		return nil
+	}
+	r.phase = serving
+	r.base, r.cancel = context.WithCancelCause(context.WithValue(ctx, drainKey{}, r.front.draining))
+	return nil
+}
+
+// serve runs until the listener and all connections are gone, or until handlers do not return although
+// all was cut.
+func (r *run) serve(ctx context.Context) error {
+	defer r.end()
+	if !r.isOpened() {
+		if err := r.open(ctx); err != nil {
+			return err
+		}
+	}
+	accepted := make(chan error, 1)
+	go func() { accepted <- r.h1.Serve(&intake{r.ln, r}) }()
+
+	accepting := true
+	var failed error
+	var linger, last <-chan time.Time
+	stopNow := ctx.Done()
+	for accepting || !r.gone() {
+		select {
+		case err := <-accepted:
+			accepting = false
+			if r.stopping() {
+				linger = time.After(r.grace)
+				r.goAway()
+				break
+			}
+			r.cutAll(scoreboard.Other, err)
+			if failed = r.cutError(err); failed == nil {
+				failed = fmt.Errorf("%s: %w", r.name, err)
+			}
+		case <-linger:
+			r.endIdle()
+			r.goAway() // those that were in their handshake before
+		case <-r.wake:
+		case <-stopNow:
+			stopNow = nil
+			r.cutAll(scoreboard.Other, context.Cause(ctx))
+		case <-last:
+			return fmt.Errorf("%s: handlers still run %v after their requests were cut", r.name, lastWait)
+		}
+		if last == nil && r.isCut() {
+			last = time.After(lastWait)
+		}
+	}
+	if failed == nil && ctx.Err() != nil {
+		failed = r.cutError(context.Cause(ctx))
+	}
+	return failed
+}
+
+// end releases what is left, and lets net/http run what was registered for the end.
+func (r *run) end() {
+	r.cancel(http.ErrServerClosed)
+	r.h1.Shutdown(r.base) // without connections or with them cut: it waits for none
+	r.goAway()
+	r.keeper.stop()
+	r.mu.Lock()
+	r.phase = over
+	r.mu.Unlock()
+	close(r.done)
+}
+
+// shutdown ends the accept loop, from which serve goes on, and waits for the end.
+func (r *run) shutdown(ctx context.Context) error {
+	r.mu.Lock()
+	first, unused := !r.draining, r.phase == fresh
+	r.draining = true
+	r.mu.Unlock()
+	if first {
+		if unused {
+			close(r.done)
+			r.ln.Close()
+			return nil
+		}
+		r.front.closing.Store(true)
+		close(r.front.draining)
+		r.stopAccepting(ctx)
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		r.cutAll(scoreboard.DeadlineKill, context.Cause(ctx))
+	}
+	return r.cutError(context.Cause(ctx))
+}
+
+// stopAccepting returns when the accept loop was handed its last connection, or when ctx ends.
+func (r *run) stopAccepting(ctx context.Context) {
+	var err error
+	if ln, ok := r.ln.(interface{ Shutdown(context.Context) error }); ok {
+		err = ln.Shutdown(ctx)
+	} else {
+		err = r.ln.Close()
+	}
+	if err != nil && ctx.Err() == nil {
+		r.log.Warn("listener did not stop cleanly", "error", err)
+	}
+}
+
+// goAway tells HTTP/2 clients to begin no more streams; their connections end with the last one.
+func (r *run) goAway() {
+	if r.h2 != nil {
+		r.h2.Shutdown(context.Background()) // serves no connections itself: it does not wait
+	}
+}
+
+// endIdle ends the connections that wait for a request, and from now on each that begins to.
+func (r *run) endIdle() {
+	r.lingered.Store(true)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		c.end()
+	}
+}
+
+// cutAll closes everything, once, and counts the requests that this loses.
+func (r *run) cutAll(cause scoreboard.Cause, why error) {
+	r.mu.Lock()
+	if r.cutting || r.phase != serving {
+		r.mu.Unlock()
+		return
+	}
+	r.cutting = true
+	r.cut = int(r.front.streams.Load())
+	for c := range r.conns {
+		if c.serves() {
+			r.cut++
+		}
+		c.Conn.Close() // not TLS, which may wait for seconds to say goodbye
+	}
+	if r.cut > 0 {
+		scoreboard.Current().AddLost(cause, uint64(r.cut))
+	}
+	r.mu.Unlock()
+	r.cancel(why)
+	r.ln.Close()
+	r.notify()
+}
+
+// cutError says how many requests were cut; nil for none.
+func (r *run) cutError(why error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cut == 0 {
+		return nil
+	}
+	if why == nil {
+		why = context.Canceled
+	}
+	return fmt.Errorf("%s: requests cut: %d: %w", r.name, r.cut, why)
+}
+
+func (r *run) stopping() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.draining || r.cutting
+}
+
+func (r *run) isOpened() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opened
+}
+
+func (r *run) isCut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cutting
+}
+
+// gone reports whether no connection is open and no request runs.
+func (r *run) gone() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.conns) == 0 && r.front.streams.Load() == 0
+}
+
+// notify wakes the loop.
+func (r *run) notify() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}

@@ -1,0 +1,208 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"time"
+)
+
+// headerLines is how many lines of the longest kind a header may hold, as upstream.
+const headerLines = 4
+
+// errorf returns an error that begins with the Server's name.
+func (s *Server) errorf(format string, args ...any) error {
+	return fmt.Errorf(s.Name()+": "+format, args...)
+}
+
+// newRun checks the fields, fills in defaults and reads files.
+func (s *Server) newRun() (*run, error) {
+	if s.Listener == nil {
+		return nil, s.errorf("listener: missing")
+	}
+	cert, err := s.certificate()
+	if err != nil {
+		return nil, s.errorf("%w", err)
+	}
+	log := s.Logger
+	if log == nil {
+		log = slog.Default()
+	}
+	r := emptyRun()
+	r.name, r.log, r.ln = s.Name(), log.With("service", s.Name()), s.Listener
+	r.stall = duration(s.ClientSocketTimeout, DefaultClientSocketTimeout)
+	r.grace = duration(s.DrainGrace, DefaultDrainGrace)
+	r.h1 = s.httpServer(r.log, cert)
+	if r.front, err = s.newFront(r); err != nil {
+		return nil, s.errorf("%w", err)
+	}
+	r.hook(r.h1)
+	r.secure()
+	r.multiplex()
+	if r.tls == nil && r.h2 == nil {
+		r.idle = cmp.Or(r.h1.IdleTimeout, r.h1.ReadTimeout)
+		r.header = cmp.Or(r.h1.ReadHeaderTimeout, r.h1.ReadTimeout)
+		r.h1.IdleTimeout, r.h1.ReadHeaderTimeout = -1, -1
+	}
+	if s.DisableKeepAlives {
+		r.h1.SetKeepAlivesEnabled(false)
+	}
+	return r, nil
+}
+
+// certificate reads CertFile and KeyFile; it is nil without them.
+func (s *Server) certificate() (*tls.Certificate, error) {
+	switch {
+	case s.CertFile == "" && s.KeyFile == "":
+		return nil, nil
+	case s.CertFile == "":
+		return nil, fmt.Errorf("cert_file: missing, as key_file is %s", s.KeyFile)
+	case s.KeyFile == "":
+		return nil, fmt.Errorf("key_file: missing, as cert_file is %s", s.CertFile)
+	}
+	certPEM, err := os.ReadFile(s.CertFile)
+	if err != nil {
+		return nil, fmt.Errorf("cert_file: %w", err)
+	}
+	keyPEM, err := os.ReadFile(s.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("key_file: %w", err)
+	}
+	cert, err := tls.X509KeyPair(certPEM, keyPEM)
+	if err != nil {
+		return nil, fmt.Errorf("cert_file %s, key_file %s: %w", s.CertFile, s.KeyFile, err)
+	}
+	return &cert, nil
+}
+
+// httpServer makes the http.Server that Configure has seen.
+func (s *Server) httpServer(log *slog.Logger, cert *tls.Certificate) *http.Server {
+	hs := &http.Server{
+		Handler:           s.Handler,
+		ReadHeaderTimeout: cmp.Or(s.ReadHeaderTimeout, DefaultReadHeaderTimeout),
+		IdleTimeout:       cmp.Or(s.ClientSocketTimeout, DefaultClientSocketTimeout),
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	if s.MaxHeaderLine >= 0 {
+		hs.MaxHeaderBytes = headerLines*cmp.Or(s.MaxHeaderLine, DefaultMaxHeaderLine) + max(0, cmp.Or(s.MaxURLLength, DefaultMaxURLLength))
+	}
+	if cert != nil {
+		hs.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	}
+	if s.Configure != nil {
+		s.Configure(hs)
+	}
+	if hs.Handler == nil {
+		hs.Handler = http.DefaultServeMux
+	}
+	return hs
+}
+
+// newFront makes the front of r, whose http.Server is complete but for it.
+func (s *Server) newFront(r *run) (*front, error) {
+	format, err := parseLogFormat(cmp.Or(s.LogFormat, DefaultLogFormat))
+	if err != nil {
+		return nil, fmt.Errorf("log_format: %w", err)
+	}
+	f := &front{
+		next:        r.h1.Handler,
+		log:         r.log,
+		maxURL:      limit(s.MaxURLLength, DefaultMaxURLLength),
+		maxLine:     limit(s.MaxHeaderLine, DefaultMaxHeaderLine),
+		turns:       turns{size: int64(limit(s.PoolSize, DefaultPoolSize))},
+		bodyTimeout: duration(s.BodyTimeout, duration(s.ClientSocketTimeout, DefaultClientSocketTimeout)),
+		format:      format,
+		access:      s.AccessLog,
+		debug:       s.Debug,
+		epoch:       time.Now(),
+		draining:    make(chan struct{}),
+		quiet:       r.notify,
+	}
+	if r.h1.ReadTimeout > 0 {
+		f.bodyTimeout = 0
+	}
+	return f, nil
+}
+
+// limit is n, the default for zero, and no limit for negative n.
+func limit(n, byDefault int) int {
+	if n < 0 {
+		return math.MaxInt
+	}
+	return cmp.Or(n, byDefault)
+}
+
+// duration is d, the default for zero, and zero for negative d.
+func duration(d, byDefault time.Duration) time.Duration { return max(0, cmp.Or(d, byDefault)) }
+
+// hook puts r between hs and what the user set in it.
+func (r *run) hook(hs *http.Server) {
+	hs.Handler = r.front
+	state, base := hs.ConnState, hs.BaseContext
+	hs.ConnState = func(nc net.Conn, s http.ConnState) {
+		if state != nil {
+			state(nc, s)
+		}
+		r.connState(nc, s)
+	}
+	hs.BaseContext = func(net.Listener) context.Context {
+		if base == nil {
+			return r.base
+		}
+		return context.WithValue(base(r.ln), drainKey{}, r.front.draining)
+	}
+}
+
+// secure turns TLS on if there is a certificate.
+func (r *run) secure() {
+	c := r.h1.TLSConfig
+	if c == nil || len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
+		return
+	}
+	r.tls = c.Clone()
+	if p := r.h1.Protocols; len(r.tls.NextProtos) == 0 && r.h1.TLSNextProto == nil && (p == nil || p.HTTP2()) {
+		r.tls.NextProtos = []string{"h2", "http/1.1"}
+	}
+	r.h1.TLSConfig = r.tls
+}
+
+// multiplex sets up HTTP/2. The graceful shutdown of net/http closes idle HTTP/1.1 connections while
+// it tells those of HTTP/2 to go away, so the latter are registered with an http.Server of their own.
+func (r *run) multiplex() {
+	plain := r.h1.Protocols != nil && r.h1.Protocols.UnencryptedHTTP2()
+	if r.h1.TLSNextProto != nil || !plain && (r.tls == nil || !slices.Contains(r.tls.NextProtos, "h2")) {
+		return
+	}
+	h2 := &http.Server{IdleTimeout: r.h1.IdleTimeout, ReadTimeout: r.h1.ReadTimeout, Protocols: r.h1.Protocols, TLSConfig: r.tls.Clone()}
+	h2.Serve(noListener{}) // sets up HTTP/2 and returns
+	if h2.TLSNextProto == nil {
+		return // switched off by GODEBUG
+	}
+	r.h2 = h2
+	r.h1.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}
+	for protocol, serve := range h2.TLSNextProto {
+		r.h1.TLSNextProto[protocol] = func(hs *http.Server, tc *tls.Conn, h http.Handler) {
+			if c := connOf(tc); c != nil {
+				c.state.Store(multiple)
+			}
+			serve(hs, tc, h)
+		}
+	}
+}
+
+// noListener has been closed from the beginning.
+type noListener struct{}
+
+func (noListener) Accept() (net.Conn, error) { return nil, net.ErrClosed }
+func (noListener) Close() error              { return nil }
+func (noListener) Addr() net.Addr            { return &net.TCPAddr{} }
