@@ -1,0 +1,18 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command bench measures mainstay beside its peers and prints a table of ratios: make bench.
+//
+//	go run ./internal/bench                        all rows, about a quarter of an hour
+//	go run ./internal/bench -list                  the rows
+//	go run ./internal/bench -quick -rows start     one of them, shortened
+//
+// Figures of one run are compared with each other, never with those of another run or machine. Each
+// comparison starts both servers anew for each of its pairs, loads one, then the other, and takes the
+// ratio of the two; the median over the pairs is the result, and the quartiles beside it say how far
+// to believe it. The row noise compares two bare servers: no other row can tell less than it shows.
+//
+// The load generator is a process of its own with one thread: it costs about a third of a core at full
+// load, keeps one request under way on each of 64 kept-alive connections, and checks each answer. CPU
+// time is that of all processes of a server, by their CPU clocks, over exactly the measured window.
+package main

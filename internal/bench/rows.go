@@ -1,0 +1,34 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import "context"
+
+// A row is a group of lines of the table that are measured together.
+type row struct {
+	name  string
+	about string
+	run   func(ctx context.Context, b *bench) ([]result, error)
+}
+
+// The rows, in the order they are run. The figures that promises hang on are here and nowhere else.
+var rows = []row{
+	{"noise", "two bare servers, for what a ratio can tell", compare(bare, bare, nil)},
+	{"inprocess", "hello in process beside a bare server", compare(inProcess, bare, map[string]goal{
+		throughput.name: {atLeast: 0.97},
+		cost.name:       {atMost: 1.03},
+	})},
+	{"workers", "hello with 2 workers beside a bare server", compare(twoWorkers, bare, nil)},
+	{"procs", "hello with 2 workers of GOMAXPROCS 1 beside a bare server", compare(twoWorkers1, bare, nil)},
+	{"nginx", "hello with 2 workers beside nginx with 2", compare(twoWorkers, nginx, nil)},
+	{"gunicorn", "hello with 2 workers beside gunicorn with 2", compare(twoWorkers, gunicorn, nil)},
+	{"oslo", "hello with 2 workers beside oslo.service's WSGI server with 2", compare(twoWorkers, oslo, nil)},
+	{"start", "start to first answer", startRow},
+	{"stop", "TERM to exit, idle", stopRow},
+	{"kill", "a worker killed to its replacement ready", killRow},
+	{"memory", "memory of an idle worker", memoryRow},
+	{"idle", "CPU of an idle launcher", idleRow},
+}
