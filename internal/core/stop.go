@@ -32,7 +32,11 @@ func (st *step) stop(code int, reason string, request uint64) {
 	}
 	st.notify("stopping")
 	st.out = append(st.out, Action{Kind: ActionHook, Text: "stopping"})
-	st.log("info", "stopping", "reason", reason)
+	if reason == "" {
+		st.log("info", "stopping")
+	} else {
+		st.log("info", "stopping", "reason", reason)
+	}
 	st.dropChange()
 }
 
