@@ -162,7 +162,11 @@ func (set *Set) over() bool {
 
 // unready reports whether the set, or a worker of it, will not be ready any more.
 func (set *Set) unready() bool {
-	return set.Phase == Failed || set.any(func(sl *Slot) bool { return sl.Awaited && !sl.Started && (sl.GivenUp || sl.Failed) })
+	failed := set.Phase == Failed
+	if failed && len(set.Slots) == 0 {
+		return true // it ended with another before it began
+	}
+	return set.any(func(sl *Slot) bool { return sl.Awaited && !sl.Started && (failed || sl.GivenUp || sl.Failed) })
 }
 
 // endSet notes that a set is over and ends the sets that share its fate.
