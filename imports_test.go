@@ -34,6 +34,7 @@ const importPolicy = `
 	internal/bind:
 	internal/wire:
 	internal/core:
+	internal/ini:
 	systemd:
 	control:
 
@@ -41,6 +42,7 @@ const importPolicy = `
 	internal/proc: internal/wire internal/bind internal/scoreboard internal/drain internal/memfd
 	socket: internal/proc internal/bind internal/drain systemd
 	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/scoreboard control systemd
+	config: internal/ini
 
 	# 2: services
 	web: socket internal/drain internal/scoreboard
