@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/mainstay-go/mainstay/internal/wire"
@@ -34,6 +35,8 @@ type calls struct {
 	conn     *wire.Conn
 	start    sync.Once
 	incoming chan Incoming
+	gone     chan struct{} // closed at the end
+	owned    atomic.Bool   // somebody reads incoming, and learns of the end there
 
 	mu      sync.Mutex
 	last    uint64
@@ -46,7 +49,7 @@ type answer struct {
 }
 
 func newCalls(conn *wire.Conn) *calls {
-	return &calls{conn: conn, incoming: make(chan Incoming, incomingBuffer), waiting: make(map[uint64]chan<- answer)}
+	return &calls{conn: conn, incoming: make(chan Incoming, incomingBuffer), gone: make(chan struct{}), waiting: make(map[uint64]chan<- answer)}
 }
 
 // Request sends m with the descriptors fds, which stay the caller's, and waits for the answer until
@@ -76,6 +79,7 @@ func (p *Process) Messages() <-chan Incoming {
 	if p.calls == nil {
 		return nil
 	}
+	p.calls.owned.Store(true)
 	p.calls.read()
 	return p.calls.incoming
 }
@@ -121,6 +125,7 @@ func (c *calls) end() {
 		w <- answer{err: io.EOF}
 	}
 	close(c.incoming)
+	close(c.gone)
 }
 
 // do returns the answer to m.

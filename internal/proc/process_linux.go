@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/mainstay-go/mainstay/internal/scoreboard"
 	"github.com/mainstay-go/mainstay/internal/wire"
@@ -70,7 +71,23 @@ func newChild(role Role) *Process {
 	if role == Worker {
 		p.load = loadSnapshot
 	}
+	go p.outlive()
 	return p
+}
+
+// orphanTime is for how long a child that has not come to Launch outlives its launcher: long enough to
+// fail by itself, with its own words.
+const orphanTime = time.Second
+
+// outlive ends a child whose launcher is gone while its main is on the way to Launch, where it may hang
+// for ever. From Launch on this is the business of whoever reads Messages.
+func (p *Process) outlive() {
+	p.calls.read()
+	<-p.calls.gone
+	time.Sleep(orphanTime)
+	if !p.calls.owned.Load() {
+		os.Exit(1)
+	}
 }
 
 // loadSnapshot reads what the launcher gave; /dev/null in its place is nothing.
