@@ -213,7 +213,7 @@ func TestDrainCut(t *testing.T) {
 		if took := time.Since(began); took != 3*time.Second {
 			t.Errorf("Shutdown took %v, want 3s", took)
 		}
-		if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "web: requests cut: 2: context deadline exceeded" {
+		if !errors.Is(err, context.DeadlineExceeded) || err.Error() != "requests cut: 2: context deadline exceeded" {
 			t.Errorf("Shutdown = %v, want 2 requests cut at the deadline", err)
 		}
 		handled.closed()
@@ -262,7 +262,7 @@ func TestCancel(t *testing.T) {
 		synctest.Wait()
 		began := time.Now()
 		r.cancel()
-		if err := r.wait(); !errors.Is(err, context.Canceled) || err.Error() != "web: requests cut: 1: context canceled" {
+		if err := r.wait(); !errors.Is(err, context.Canceled) || err.Error() != "requests cut: 1: context canceled" {
 			t.Errorf("Serve = %v, want 1 request cut", err)
 		}
 		busy.closed()

@@ -7,17 +7,22 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
+	"time"
 )
 
 // An intake is the listener that net/http accepts from.
 type intake struct {
 	net.Listener
-	run *run
+	run   *run
+	first sync.Once
 }
 
 // Accept returns the next connection, wrapped, and under TLS if there is TLS.
 func (in *intake) Accept() (net.Conn, error) {
+	in.first.Do(func() { time.AfterFunc(acceptWait, in.run.poll) })
 	nc, err := in.Listener.Accept()
+	in.run.poll()
 	if err != nil {
 		return nil, err
 	}
@@ -30,6 +35,9 @@ func (in *intake) Accept() (net.Conn, error) {
 	}
 	return c, nil
 }
+
+// poll notes that the listener was asked for connections.
+func (r *run) poll() { r.pollOnce.Do(func() { close(r.polled) }) }
 
 // Close does nothing: the run ends its listener itself.
 func (in *intake) Close() error { return nil }

@@ -103,10 +103,10 @@ func TestLogFormatErrors(t *testing.T) {
 		"%()s":                    "no such field",
 		"%(client_ip)s%(Status)s": "Status",
 	} {
-		s := &web.Server{Listener: listen(t), Label: "api", LogFormat: format}
+		s := &web.Server{Listener: listen(t), LogFormat: format}
 		for op, err := range map[string]error{"Start": s.Start(t.Context()), "Check": s.Check(t.Context())} {
-			if err == nil || !strings.HasPrefix(err.Error(), "api: log_format: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
-				t.Errorf("%s with LogFormat %q = %v, want one line that begins with api: log_format: and names %s", op, format, err, want)
+			if err == nil || !strings.HasPrefix(err.Error(), "log_format: ") || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("%s with LogFormat %q = %v, want one line that begins with log_format: and names %s", op, format, err, want)
 			}
 		}
 	}

@@ -14,11 +14,20 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/mainstay-go/mainstay/internal/drain"
 	"github.com/mainstay-go/mainstay/internal/scoreboard"
 )
 
 // lastWait is how long handlers may take to return after their requests were cut.
 const lastWait = 250 * time.Millisecond
+
+const (
+	// serveWait is how long a drain waits for a Serve to follow Start: the accept queue is its to answer.
+	serveWait = time.Second
+
+	// acceptWait is how long after its call the first Accept of a run is sure to wait for connections.
+	acceptWait = 20 * time.Millisecond
+)
 
 // A phase is where a run is in its life.
 type phase int
@@ -32,7 +41,6 @@ const (
 // A run is a Server from one Start to the end of its Serve. All that happens to it comes together in
 // serve, its one loop; the other methods change what the loop looks at and wake it.
 type run struct {
-	name   string
 	log    *slog.Logger
 	ln     net.Listener
 	front  *front
@@ -48,20 +56,28 @@ type run struct {
 	base     context.Context // of all requests
 	cancel   context.CancelCauseFunc
 	lingered atomic.Bool   // idle connections are waited for no more
+	polled   chan struct{} // closed when the listener has been asked for connections
+	pollOnce sync.Once
 	wake     chan struct{} // something has changed; one note is enough, as the loop looks at everything
 	done     chan struct{} // closed when the run is over
 
 	mu       sync.Mutex
 	phase    phase
 	draining bool // Shutdown was called
-	opened   bool // the listener accepts, unless draining
+	unserved bool // given up without a Serve
+	opened   bool // the listener accepts, unless unserved
 	cutting  bool // everything was closed
 	cut      int  // requests lost by that
 	conns    map[*conn]struct{}
 }
 
 func emptyRun() *run {
-	r := &run{wake: make(chan struct{}, 1), done: make(chan struct{}), conns: map[*conn]struct{}{}}
+	r := &run{
+		polled: make(chan struct{}),
+		wake:   make(chan struct{}, 1),
+		done:   make(chan struct{}),
+		conns:  map[*conn]struct{}{},
+	}
 	r.keeper = newTimekeeper(r.scan)
 	return r
 }
@@ -69,7 +85,7 @@ func emptyRun() *run {
 // stillborn returns a run that was shut down before it began.
 func stillborn() *run {
 	r := emptyRun()
-	r.draining = true
+	r.draining, r.unserved = true, true
 	close(r.done)
 	return r
 }
@@ -84,26 +100,26 @@ func (r *run) is(p phase) bool {
 func (r *run) open(ctx context.Context) error {
 	if ln, ok := r.ln.(interface{ Reopen(context.Context) error }); ok {
 		if err := ln.Reopen(ctx); err != nil {
-			return fmt.Errorf("%s: %w", r.name, err)
+			return err
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.opened = true
-	if r.draining { // by a Shutdown that came meanwhile
+	if r.unserved { // by a Shutdown that came meanwhile
 		r.ln.Close()
 	}
 	return nil
 }
 
-// begin makes the run serving, or over if it was shut down before.
+// begin makes the run serving, or over if it was given up.
 func (r *run) begin(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
 	case r.phase == serving:
-		return fmt.Errorf("%s: serves already", r.name)
-	case r.draining:
+		return errServing
+	case r.unserved:
 		r.phase = over
 		return nil
 	}
@@ -122,7 +138,7 @@ func (r *run) serve(ctx context.Context) error {
 		}
 	}
 	accepted := make(chan error, 1)
-	go func() { accepted <- r.h1.Serve(&intake{r.ln, r}) }()
+	go func() { accepted <- r.h1.Serve(&intake{Listener: r.ln, run: r}) }()
 
 	accepting := true
 	var failed error
@@ -139,7 +155,7 @@ func (r *run) serve(ctx context.Context) error {
 			}
 			r.cutAll(scoreboard.Other, err)
 			if failed = r.cutError(err); failed == nil {
-				failed = fmt.Errorf("%s: %w", r.name, err)
+				failed = err
 			}
 		case <-linger:
 			r.endIdle()
@@ -149,7 +165,7 @@ func (r *run) serve(ctx context.Context) error {
 			stopNow = nil
 			r.cutAll(scoreboard.Other, context.Cause(ctx))
 		case <-last:
-			return fmt.Errorf("%s: handlers still run %v after their requests were cut", r.name, lastWait)
+			return fmt.Errorf("handlers still run %v after their requests were cut", lastWait)
 		}
 		if last == nil && r.isCut() {
 			last = time.After(lastWait)
@@ -176,18 +192,15 @@ func (r *run) end() {
 // shutdown ends the accept loop, from which serve goes on, and waits for the end.
 func (r *run) shutdown(ctx context.Context) error {
 	r.mu.Lock()
-	first, unused := !r.draining, r.phase == fresh
+	first := !r.draining
 	r.draining = true
 	r.mu.Unlock()
 	if first {
-		if unused {
-			close(r.done)
-			r.ln.Close()
-			return nil
-		}
 		r.front.closing.Store(true)
 		close(r.front.draining)
-		r.stopAccepting(ctx)
+		if r.awaitAccept(ctx) {
+			r.stopAccepting(ctx)
+		}
 	}
 	select {
 	case <-r.done:
@@ -197,10 +210,53 @@ func (r *run) shutdown(ctx context.Context) error {
 	return r.cutError(context.Cause(ctx))
 }
 
+// awaitAccept waits for the accept loop: a listener that nobody has accepted from gives its queue up
+// when it is told to stop. It returns false if there will be no loop to stop.
+func (r *run) awaitAccept(ctx context.Context) bool {
+	_, drains := r.ln.(shutdowner)
+	reason := drain.From(ctx)
+	if (!drains || reason == drain.Replace || reason == drain.Shrink) && r.giveUp() {
+		return false
+	}
+	late := time.After(serveWait)
+	for {
+		select {
+		case <-r.polled:
+			return true
+		case <-r.done:
+			return false
+		case <-late:
+		case <-ctx.Done():
+		}
+		if r.giveUp() || ctx.Err() != nil {
+			return false
+		}
+		late = nil
+	}
+}
+
+// giveUp ends a run that nobody serves.
+func (r *run) giveUp() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.phase != fresh {
+		return false
+	}
+	r.unserved = true
+	r.ln.Close()
+	close(r.done)
+	return true
+}
+
+// A shutdowner is a listener that knows by the reason in ctx what to do with its queue.
+type shutdowner interface {
+	Shutdown(ctx context.Context) error
+}
+
 // stopAccepting returns when the accept loop was handed its last connection, or when ctx ends.
 func (r *run) stopAccepting(ctx context.Context) {
 	var err error
-	if ln, ok := r.ln.(interface{ Shutdown(context.Context) error }); ok {
+	if ln, ok := r.ln.(shutdowner); ok {
 		err = ln.Shutdown(ctx)
 	} else {
 		err = r.ln.Close()
@@ -261,7 +317,7 @@ func (r *run) cutError(why error) error {
 	if why == nil {
 		why = context.Canceled
 	}
-	return fmt.Errorf("%s: requests cut: %d: %w", r.name, r.cut, why)
+	return fmt.Errorf("requests cut: %d: %w", r.cut, why)
 }
 
 func (r *run) stopping() bool {

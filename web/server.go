@@ -6,6 +6,7 @@ package web
 import (
 	"cmp"
 	"context"
+	"errors"
 	"log/slog"
 	"net"
 	"net/http"
@@ -22,6 +23,8 @@ const (
 	DefaultReadHeaderTimeout   = 60 * time.Second
 	DefaultDrainGrace          = time.Second
 )
+
+var errServing = errors.New("serves already")
 
 // A Server serves HTTP on one listener. Its fields are read by Start, or by Serve where Start was not
 // called, and must not change until Serve and Shutdown have returned. A Server must not be copied.
@@ -124,7 +127,7 @@ func (s *Server) Start(ctx context.Context) error {
 
 func (s *Server) startLocked() error {
 	if s.run != nil && s.run.is(serving) {
-		return s.errorf("serves already")
+		return errServing
 	}
 	r, err := s.newRun()
 	if err != nil {
@@ -162,8 +165,9 @@ func (s *Server) Serve(ctx context.Context) error {
 // those that are idle, and returns when all connections are gone, but those that handlers took over.
 // When ctx ends first it closes them; the error then wraps ctx's and counts the requests cut.
 //
-// Before Serve it makes the next Serve return at once, unless a Start comes between. It may be
-// called by several goroutines.
+// Serve must follow a Start also where Shutdown came before: Shutdown waits for it, though no longer
+// than a second, if the accept queue is to be emptied. Without Start it makes the next Serve return at
+// once. It may be called by several goroutines.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Lock()
 	if s.run == nil || s.run.is(over) {

@@ -41,7 +41,7 @@ func TestName(t *testing.T) {
 func TestNoListener(t *testing.T) {
 	s := new(web.Server)
 	for op, err := range map[string]error{"Start": s.Start(t.Context()), "Check": s.Check(t.Context()), "Serve": s.Serve(t.Context())} {
-		if err == nil || err.Error() != "web: listener: missing" {
+		if err == nil || err.Error() != "listener: missing" {
 			t.Errorf("%s without a Listener = %v", op, err)
 		}
 	}
@@ -64,15 +64,16 @@ func TestServeWithoutStart(t *testing.T) {
 	}
 }
 
-// A reusableListener is like a socket.Listener: Shutdown hands out the queue before Accept fails, but
-// not to a successor, and Reopen makes it accept again.
+// A reusableListener is like a socket.Listener: it hands out its queue after a Shutdown too, but not if
+// nobody has accepted before, and Reopen makes it accept again.
 type reusableListener struct {
 	conns chan net.Conn
 
-	mu     sync.Mutex
-	queue  []net.Conn
-	asked  []drain.Reason // of each Shutdown
-	closed chan struct{}  // the current one
+	mu       sync.Mutex
+	queue    []net.Conn
+	accepted bool           // since Reopen
+	asked    []drain.Reason // of each Shutdown
+	closed   chan struct{}  // the current one
 }
 
 func newReusableListener() *reusableListener {
@@ -82,6 +83,7 @@ func newReusableListener() *reusableListener {
 func (l *reusableListener) Accept() (net.Conn, error) {
 	l.mu.Lock()
 	closed := l.closed
+	l.accepted = true
 	l.mu.Unlock()
 	select {
 	case c := <-l.conns:
@@ -102,6 +104,12 @@ func (l *reusableListener) Shutdown(ctx context.Context) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.asked = append(l.asked, drain.From(ctx))
+	if !l.accepted {
+		for _, c := range l.queue {
+			c.Close()
+		}
+		l.queue = nil
+	}
 	close(l.closed)
 	return nil
 }
@@ -122,7 +130,7 @@ func (l *reusableListener) Reopen(context.Context) error {
 	defer l.mu.Unlock()
 	select {
 	case <-l.closed:
-		l.closed = make(chan struct{})
+		l.closed, l.accepted = make(chan struct{}), false
 	default:
 	}
 	return nil
@@ -159,31 +167,88 @@ func TestRestartOnTheSameListener(t *testing.T) {
 	})
 }
 
-// What is in the accept queue when a final stop begins is answered.
+// What is in the accept queue when a final stop begins is answered, however early it comes.
 func TestDrainQueue(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ln := newReusableListener()
-		r := start(t, &web.Server{Listener: ln, Handler: hello})
-		synctest.Wait() // it waits for a connection, and so does not see these before the drain
-		var conns []*client
-		ln.mu.Lock()
-		for range 20 {
-			ours, theirs := net.Pipe()
-			ln.queue = append(ln.queue, theirs)
-			conns = append(conns, newClient(t, ours))
-		}
-		ln.mu.Unlock()
-		drained := make(chan error, 1)
-		go func() { drained <- r.shutdown(drain.Stop, time.Minute) }()
-		for _, conn := range conns {
-			if a := conn.get("/"); !a.closes() {
-				t.Error("an answer in the drain has no Connection: close")
-			}
-		}
-		if err := <-drained; err != nil {
-			t.Errorf("Shutdown = %v", err)
-		}
-	})
+	for name, before := range map[string]func(*web.Server, func()){
+		"while it serves": func(s *web.Server, serve func()) {
+			go serve()
+			synctest.Wait()
+		},
+		"as it begins to serve": func(s *web.Server, serve func()) {
+			go serve()
+		},
+		"before it serves": func(s *web.Server, serve func()) {
+			time.AfterFunc(time.Second/2, serve)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ln := newReusableListener()
+				s := &web.Server{Listener: ln, Handler: hello, Logger: slog.New(slog.DiscardHandler)}
+				if err := s.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				served := make(chan error, 1)
+				before(s, func() { served <- s.Serve(t.Context()) })
+				var conns []*client
+				ln.mu.Lock()
+				for range 20 {
+					ours, theirs := net.Pipe()
+					ln.queue = append(ln.queue, theirs)
+					conns = append(conns, newClient(t, ours))
+				}
+				ln.mu.Unlock()
+				drained := make(chan error, 1)
+				go func() { drained <- s.Shutdown(drain.With(t.Context(), drain.Stop)) }()
+				for _, conn := range conns {
+					if a := conn.get("/"); !a.closes() {
+						t.Error("an answer in the drain has no Connection: close")
+					}
+				}
+				if err := <-drained; err != nil {
+					t.Errorf("Shutdown = %v", err)
+				}
+				if err := <-served; err != nil {
+					t.Errorf("Serve = %v", err)
+				}
+			})
+		})
+	}
+}
+
+// A Start that no Serve follows does not keep a Shutdown waiting for long.
+func TestShutdownWithoutServe(t *testing.T) {
+	for name, c := range map[string]struct {
+		ln     net.Listener
+		reason drain.Reason
+		want   time.Duration
+	}{
+		"the queue is nobody's else": {newReusableListener(), drain.Stop, time.Second},
+		"it is a successor's":        {newReusableListener(), drain.Replace, 0},
+		"it cannot be emptied":       {newPipeListener(), drain.Stop, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := &web.Server{Listener: c.ln, Handler: hello, Logger: slog.New(slog.DiscardHandler)}
+				if err := s.Start(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				began := time.Now()
+				if err := s.Shutdown(drain.With(t.Context(), c.reason)); err != nil {
+					t.Errorf("Shutdown = %v", err)
+				}
+				if took := time.Since(began); took != c.want {
+					t.Errorf("Shutdown took %v, want %v", took, c.want)
+				}
+				if err := s.Serve(t.Context()); err != nil {
+					t.Errorf("Serve = %v", err)
+				}
+				if _, err := c.ln.Accept(); !errors.Is(err, net.ErrClosed) {
+					t.Errorf("the listener is open: Accept = %v", err)
+				}
+			})
+		})
+	}
 }
 
 // A Shutdown during Start wins over the Reopen under way.
@@ -223,7 +288,7 @@ func (l *slowListener) Reopen(ctx context.Context) error {
 func TestReopenFails(t *testing.T) {
 	s := &web.Server{Listener: failingListener{newReusableListener()}, Logger: slog.New(slog.DiscardHandler)}
 	for op, err := range map[string]error{"Start": s.Start(t.Context()), "Serve": s.Serve(t.Context())} {
-		if err == nil || err.Error() != "web: address in use" {
+		if err == nil || err.Error() != "address in use" {
 			t.Errorf("%s = %v", op, err)
 		}
 	}
@@ -300,7 +365,7 @@ func TestServesAlready(t *testing.T) {
 		start(t, s)
 		synctest.Wait()
 		for op, err := range map[string]error{"Start": s.Start(t.Context()), "Serve": s.Serve(t.Context())} {
-			if err == nil || err.Error() != "web: serves already" {
+			if err == nil || err.Error() != "serves already" {
 				t.Errorf("second %s = %v", op, err)
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
@@ -20,31 +21,26 @@ import (
 // headerLines is how many lines of the longest kind a header may hold, as upstream.
 const headerLines = 4
 
-// errorf returns an error that begins with the Server's name.
-func (s *Server) errorf(format string, args ...any) error {
-	return fmt.Errorf(s.Name()+": "+format, args...)
-}
-
 // newRun checks the fields, fills in defaults and reads files.
 func (s *Server) newRun() (*run, error) {
 	if s.Listener == nil {
-		return nil, s.errorf("listener: missing")
+		return nil, errors.New("listener: missing")
 	}
 	cert, err := s.certificate()
 	if err != nil {
-		return nil, s.errorf("%w", err)
+		return nil, err
 	}
 	log := s.Logger
 	if log == nil {
 		log = slog.Default()
 	}
 	r := emptyRun()
-	r.name, r.log, r.ln = s.Name(), log.With("service", s.Name()), s.Listener
+	r.log, r.ln = log.With("service", s.Name()), s.Listener
 	r.stall = duration(s.ClientSocketTimeout, DefaultClientSocketTimeout)
 	r.grace = duration(s.DrainGrace, DefaultDrainGrace)
 	r.h1 = s.httpServer(r.log, cert)
 	if r.front, err = s.newFront(r); err != nil {
-		return nil, s.errorf("%w", err)
+		return nil, err
 	}
 	r.hook(r.h1)
 	r.secure()
