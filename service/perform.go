@@ -174,6 +174,9 @@ func (s *shell) commit(generation int) {
 		}
 		s.forget(g, ed)
 	}
+	if now != nil && now.plan.logger != nil {
+		s.journal.lines.put(func(int) { s.journal.logger = now.plan.logger }) // which only that queue looks at
+	}
 }
 
 // keysInUse returns the listeners of all editions there are.

@@ -6,6 +6,7 @@ package service
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/mainstay-go/mainstay/internal/bind"
@@ -24,6 +25,7 @@ type plan struct {
 	Listeners     []bind.Spec
 
 	Snapshot proc.Snapshot `json:"-"` // travels by itself
+	logger   *slog.Logger  // another one for the launcher, nil without
 }
 
 // A planSet is what the core need not know of a set.

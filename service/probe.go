@@ -4,6 +4,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -46,12 +47,18 @@ func (o *Options) reloadedPlan(ctx context.Context, sets []Set, single bool) (*p
 	merged := *o
 	merged.StartTimeout, merged.ShutdownTimeout = next.StartTimeout, next.ShutdownTimeout
 	merged.RestartMethod, merged.Procs = next.RestartMethod, next.Procs
+	merged.Logger = cmp.Or(next.Logger, o.Logger)
 	merged.setDefaults()
 	sets = append([]Set(nil), sets...)
 	if single && len(sets) == 1 {
 		sets[0].Workers = max(next.Workers, 1)
 	}
-	return makePlan(&merged, sets)
+	p, err := makePlan(&merged, sets)
+	if err != nil {
+		return nil, err
+	}
+	p.logger = merged.Logger
+	return p, nil
 }
 
 // probe starts a probe process and returns the plan that it makes for the launcher called name, empty

@@ -106,7 +106,7 @@ func TestAfterInitThatFailsIsAFailedStart(t *testing.T) {
 	f := startFleet(t, initFails)
 	f.ends(service.ExitFailed)
 	f.said(0, "api start")
-	if !strings.Contains(f.output(), "service.test: set api, worker 0 failed to start: ") || !strings.Contains(f.output(), "after init: no room") {
+	if !strings.Contains(f.output(), myName+": set api, worker 0 failed to start: ") || !strings.Contains(f.output(), "after init: no room") {
 		t.Errorf("the output does not say why:\n%s", f.output())
 	}
 }

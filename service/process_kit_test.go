@@ -29,6 +29,9 @@ import (
 //	ready api/0 gen 1 pid 4711
 //	api shutdown replace, api/0 of 2 gen 1 pid 4711
 
+// myName begins the last line of a program that fails.
+var myName = filepath.Base(os.Args[0])
+
 // controlVar has the path of the control socket of a program.
 const controlVar = "SERVICE_TEST_CONTROL"
 
@@ -137,8 +140,24 @@ type fleet struct {
 func startFleet(t *testing.T, name string, options ...func(*exec.Cmd)) *fleet {
 	t.Helper()
 	path := filepath.Join(shortDir(t), "control")
+	t.Cleanup(func() {
+		if t.Failed() {
+			killAllWith(controlVar + "=" + path)
+		}
+	})
 	env := withEnv(controlVar+"="+path, "GORACE=atexit_sleep_ms=0") // by default each process takes a second to end
 	return &fleet{program(t, name, append(options, env)...), control.NewClient(path)}
+}
+
+// killAllWith ends what a failed test has left: all processes with a variable that only its program has.
+func killAllWith(variable string) {
+	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range paths {
+		environ, _ := os.ReadFile(path)
+		if pid, err := strconv.Atoi(strings.Split(path, "/")[2]); err == nil && slices.Contains(strings.Split(string(environ), "\x00"), variable) {
+			syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 }
 
 // shortDir returns a directory for sockets: the path of t.TempDir may be too long for one.

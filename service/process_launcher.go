@@ -41,10 +41,11 @@ func NewProcessLauncher(opts Options) *ProcessLauncher {
 // Add adds a set before Run. A set that cannot be run is refused: bad numbers and policies with an
 // [*OptionError], a circle of its services with a [*CycleError]; nothing of it is kept then.
 func (l *ProcessLauncher) Add(set Set) error {
-	set = set.withDefaults(&l.opts)
-	if err := set.check(); err != nil {
+	full := set.withDefaults(&l.opts)
+	if err := full.check(); err != nil {
 		return err
 	}
+	set.Name = full.Name // the other defaults may be others after a reload
 	l.sets = append(l.sets, set)
 	return nil
 }

@@ -33,7 +33,8 @@ var desk = asProgram("desk", func() {
 })
 
 func deskOn(ln net.Listener) *socket.Server {
-	return &socket.Server{Listener: ln, Handler: func(ctx context.Context, c *socket.Conn) {
+	const grace = 10 * time.Second // on a busy machine a client may take its time between connect and write
+	return &socket.Server{Listener: ln, Grace: grace, Handler: func(ctx context.Context, c *socket.Conn) {
 		r := bufio.NewReader(c)
 		for c.Wait(r) == nil {
 			line, err := r.ReadString('\n')
@@ -120,6 +121,7 @@ func TestSVC32X01TermWaitsForARequest(t *testing.T) {
 	f.refuses(address)
 	f.alive()
 	c.asks("release", "pid")
+	c.Close()
 	f.ends(service.ExitOK)
 }
 
@@ -167,6 +169,7 @@ func TestX01TermLosesNoRunningRequest(t *testing.T) {
 	f.refuses(address)
 	for _, c := range clients {
 		c.asks("release", "pid")
+		c.Close()
 	}
 	f.ends(service.ExitOK)
 }
@@ -243,6 +246,7 @@ func TestX01TermServesWhatIsInTheQueue(t *testing.T) {
 		if answer, err := c.r.ReadString('\n'); err != nil {
 			t.Errorf("answer %q, %v", answer, err)
 		}
+		c.Close()
 	}
 	f.ends(service.ExitOK)
 }
@@ -277,9 +281,13 @@ func TestX01SetsStopServingOneAfterTheOther(t *testing.T) {
 	back.asks("hold", "held")
 	f.signal(syscall.SIGTERM)
 	f.refuses(frontAt)
-	dial(t, backAt).asks("pid", "pid")
+	late := dial(t, backAt)
+	late.asks("pid", "pid")
+	late.Close()
 	front.asks("release", "pid")
+	front.Close()
 	f.refuses(backAt)
 	back.asks("release", "pid")
+	back.Close()
 	f.ends(service.ExitOK)
 }

@@ -122,7 +122,7 @@ func TestProgramEndsWithTheLastOfItsSets(t *testing.T) {
 	f := startFleet(t, bothTogether)
 	f.ends(service.ExitFailed)
 	f.said(2, "other shutdown stop")
-	f.said(1, "service.test: set other failed: ended together with set failing")
+	f.said(1, myName+": set other failed: ended together with set failing")
 }
 
 var ordered = asProgram("ordered", func() {

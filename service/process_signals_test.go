@@ -215,7 +215,7 @@ func TestCheckThatFailsSaysWhy(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t, checked, withArgs("bad"))
 	f.ends(service.ExitFailed)
-	f.said(1, "service.test: check api: boom")
+	f.said(1, myName+": check api: boom")
 	f.said(0, "ok")
 	f.said(0, "api start")
 }

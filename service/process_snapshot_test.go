@@ -10,12 +10,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mainstay-go/mainstay/control"
 	"github.com/mainstay-go/mainstay/service"
@@ -193,11 +195,15 @@ func TestAddressOpenedInStartIsKeptForSuccessors(t *testing.T) {
 			for generation := 2; generation < 4; generation++ {
 				f.signal(syscall.SIGHUP)
 				f.seen(1, fmt.Sprint("reloaded ", generation))
-				for _, pid := range f.pids("opener", 2) {
+				killed := f.pids("opener", 2)
+				for _, pid := range killed {
 					sendSignal(t, pid, syscall.SIGKILL)
 					f.goes(pid)
 				}
-				f.until("replaced", func(st control.Status) bool { return len(pidsOf(st, "opener")) == 2 })
+				f.until("replaced", func(st control.Status) bool {
+					pids := pidsOf(st, "opener")
+					return len(pids) == 2 && !slices.Contains(killed, pids[0]) && !slices.Contains(killed, pids[1])
+				})
 				if got := f.address(); got != address {
 					t.Errorf("listens on %s, want %s", got, address)
 				}
@@ -244,4 +250,32 @@ func TestReloadFunctionStandsInForTheProbe(t *testing.T) {
 	}
 	f.said(2+2+4, "main") // no probe ever ran it
 	f.stops()
+}
+
+var reloadOptions = asProgram("reloadOptions", func() {
+	opts := baseOptions()
+	opts.ShutdownTimeout = time.Hour
+	opts.Reload = func(context.Context) (service.Options, error) {
+		next := baseOptions()
+		next.Workers, next.ShutdownTimeout = 1, 300*time.Millisecond
+		next.Logger = slog.New(slog.NewTextHandler(os.Stdout, nil)).With("log", "new")
+		return next, nil
+	}
+	app := narrate("app")
+	app.shutdown = forever
+	runSets(opts, service.Set{Workers: 1, Services: []service.Service{app}})
+})
+
+func TestReloadFunctionChangesTimeoutsAndLog(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, reloadOptions)
+	f.up()
+	out, err := f.ctl.Reload(t.Context()) // which waits for the old worker
+	if err != nil || out.Cut != 1 {
+		t.Errorf("reload = %+v, %v, want 1 cut", out, err)
+	}
+	f.up()
+	f.signal(syscall.SIGTERM)
+	f.ends(service.ExitCut)
+	f.seen(1, "msg=stopped log=new")
 }

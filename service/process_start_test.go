@@ -9,11 +9,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
+	"os/signal"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/mainstay-go/mainstay/service"
 )
@@ -170,7 +175,7 @@ func TestSVC05FailedStartEndsTheProgram(t *testing.T) {
 	t.Parallel()
 	f := startFleet(t, failingStart)
 	f.ends(service.ExitFailed)
-	f.said(1, "service.test: set api, worker 0 failed to start: exit status 1: start api: boom")
+	f.said(1, myName+": set api, worker 0 failed to start: exit status 1: start api: boom")
 	f.said(0, "ready")
 }
 
@@ -209,4 +214,137 @@ func assertOrder(t *testing.T, p *process, first, second string) {
 	if i, j := index(first), index(second); i < 0 || j < 0 || i > j {
 		t.Errorf("%q is line %d, %q is line %d:\n%s", first, i, second, j, p.output())
 	}
+}
+
+var slowStarter = asProgram("slowStarter", func() {
+	api := narrate("api")
+	api.start = func(ctx context.Context) error {
+		if os.Args[1] == "obeys" {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		select {}
+	}
+	opts := baseOptions()
+	opts.StartTimeout, opts.ShutdownTimeout = 200*time.Millisecond, 200*time.Millisecond
+	runSets(opts, service.Set{Workers: 1, Services: []service.Service{api}})
+})
+
+func TestStartThatHangsEndsTheProgram(t *testing.T) {
+	t.Parallel()
+	for _, manner := range []string{"obeys", "hangs"} {
+		t.Run(manner, func(t *testing.T) {
+			t.Parallel()
+			f := startFleet(t, slowStarter, withArgs(manner))
+			f.ends(service.ExitFailed)
+			f.said(1, myName+": set api, worker 0 failed to start: ")
+			f.said(0, "ready api")
+			f.said(1, "api start")
+		})
+	}
+}
+
+var endsByContext = asProgram("endsByContext", func() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	l := service.NewProcessLauncher(baseOptions())
+	if err := l.Add(service.Set{Workers: 2, Services: []service.Service{narrate("api")}}); err != nil {
+		service.Exit(err)
+	}
+	service.Exit(l.Run(ctx))
+})
+
+// Many a main makes a context that signals end. It must not get in the way.
+func TestContextThatSignalsEnd(t *testing.T) {
+	t.Parallel()
+	master, slave := openTerminal(t)
+	for name, test := range map[string]struct {
+		do   func(t *testing.T, f *fleet)
+		code int
+	}{
+		"TERM": {func(t *testing.T, f *fleet) { f.signal(syscall.SIGTERM) }, service.ExitOK},
+		"INT":  {func(t *testing.T, f *fleet) { f.signal(syscall.SIGINT) }, service.ExitFailed},
+		"Ctrl-C": {func(t *testing.T, f *fleet) {
+			if _, err := master.Write([]byte{3}); err != nil {
+				t.Fatal(err)
+			}
+		}, service.ExitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			option := withoutTerminal
+			if name == "Ctrl-C" {
+				option = withTerminal(slave)
+			}
+			f := startFleet(t, endsByContext, option)
+			f.up()
+			test.do(t, f)
+			f.ends(test.code)
+		})
+	}
+}
+
+var cancelled = asProgram("cancelled", func() {
+	ctx, cancel := context.WithCancel(context.Background())
+	opts := baseOptions()
+	opts.Hooks = append(opts.Hooks, service.Hooks{Ready: func(service.Worker, int) { cancel() }})
+	l := service.NewProcessLauncher(opts)
+	if err := l.Add(service.Set{Workers: 1, Services: []service.Service{narrate("api")}}); err != nil {
+		service.Exit(err)
+	}
+	service.Exit(l.Run(ctx))
+})
+
+func TestEndOfTheContextIsAGracefulStop(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, cancelled)
+	f.ends(service.ExitOK)
+	f.said(1, "api shutdown stop")
+	f.said(1, "api done")
+}
+
+var procsOfWorkers = asProgram("procsOfWorkers", func() {
+	show := func(name string) *narrator {
+		svc := narrate(name)
+		svc.start = func(context.Context) error {
+			fmt.Printf("%s has GOMAXPROCS %d, %q\n", name, runtime.GOMAXPROCS(0), os.Getenv("GOMAXPROCS"))
+			input, err := io.ReadAll(os.Stdin)
+			comm, _ := os.ReadFile("/proc/self/comm")
+			fmt.Printf("%s is called %s, input %q %v\n", name, strings.TrimSpace(string(comm)), input, err)
+			return nil
+		}
+		return svc
+	}
+	opts := baseOptions()
+	opts.Procs = 3
+	runSets(opts, service.Set{Workers: 1, Services: []service.Service{show("usual")}},
+		service.Set{Workers: 1, Procs: 5, Services: []service.Service{show("special")}})
+})
+
+func TestWorkersHaveTheirProcsNameAndNoInput(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, procsOfWorkers)
+	f.up()
+	f.said(1, `usual has GOMAXPROCS 3, ""`)
+	f.said(1, `special has GOMAXPROCS 5, ""`)
+	f.said(2, fmt.Sprintf(`is called %s, input "" <nil>`, myName[:min(len(myName), 15)]))
+	f.stops()
+}
+
+var opensInMain = asProgram("opensInMain", func() {
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // not by package socket
+	if err != nil {
+		service.Exit(err)
+	}
+	fmt.Println("opened", ln.Addr())
+	runSets(baseOptions(), service.Set{Workers: 1, Services: []service.Service{narrate("api")}})
+})
+
+func TestWhatMainOpenedIsNamed(t *testing.T) {
+	t.Parallel()
+	f := startFleet(t, opensInMain)
+	_, address, _ := strings.Cut(f.expect("opened"), " ")
+	f.up()
+	f.seen(1, "TCP listener on "+address)
+	f.said(1, "opened before Launch")
+	f.stops()
 }

@@ -69,7 +69,7 @@ func TestCT02IntEndsAllAtOnce(t *testing.T) {
 		f.goes(pid)
 	}
 	f.said(0, "shutdown")
-	f.said(1, "service.test: interrupted")
+	f.said(1, myName+": interrupted")
 }
 
 // A terminal sends INT to all of its foreground processes: the workers leave it to the launcher.
@@ -108,7 +108,7 @@ func TestCT06HangingShutdownEndsAtItsTimeout(t *testing.T) {
 	}
 	f.said(2, "api shutdown stop")
 	f.said(2, "asked true")
-	f.said(3, "service.test: shutdown timeout: ") // of both workers and the launcher
+	f.said(3, myName+": shutdown timeout: ") // of both workers and the launcher
 }
 
 func TestCT07HangingShutdownEndsWithoutTheLauncherToo(t *testing.T) {
@@ -198,12 +198,13 @@ var spinning = asProgram("spinning", func() {
 		api.say(ctx, "spin")
 		for range 64 { // more than there can be threads of Go code: nothing else runs any more
 			go func() {
-				for n := 0; ; n++ {
+				for n := 0; n >= 0; n++ { // as good as for ever
 				}
 			}()
 		}
-		for n := 0; ; n++ {
+		for n := 0; n >= 0; n++ { // as good as for ever
 		}
+		return nil
 	}
 	opts := baseOptions()
 	opts.ShutdownTimeout = 300 * time.Millisecond

@@ -164,7 +164,7 @@ func sendOnce(sig syscall.Signal) func(service.Worker, int) {
 			// of package initialisation, the name.
 			for {
 				comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-				if err != nil || strings.HasPrefix(string(comm), "service.test") {
+				if err != nil || strings.HasPrefix(string(comm), myName[:min(len(myName), 15)]) {
 					break
 				}
 			}
@@ -207,12 +207,15 @@ func TestX08CT11CrashLoopAloneEndsTheProgram(t *testing.T) {
 	f.ends(service.ExitCrashLoop)
 	f.said(21, "api serve") // the first and twenty retries
 	f.said(21, `code 7 signal "" reason "exit status 7: the last words"`)
-	f.said(1, "service.test: gave up on set api: exit status 7: the last words")
+	f.said(1, myName+": gave up on set api: exit status 7: the last words")
 }
 
 var illAndWell = asProgram("illAndWell", func() {
 	ill := narrate("ill")
-	ill.serve = func(context.Context) error { panic("ill") }
+	ill.serve = func(context.Context) error {
+		time.Sleep(100 * time.Millisecond) // ready at last: what never is ends the program
+		panic("ill")
+	}
 	runSets(baseOptions(), service.Set{Workers: 1, Services: []service.Service{ill}},
 		service.Set{Workers: 1, Services: []service.Service{narrate("well")}})
 })

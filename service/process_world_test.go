@@ -348,9 +348,6 @@ func TestX11ReadyIsToldWhenEverySetServes(t *testing.T) {
 		}
 	}
 	want("READY=1")
-	if f.count("slow serve") == 0 && f.count("ready slow/") == 0 {
-		t.Error("told ready before the slow set serves") // its lines may be late, but not all of them
-	}
 	f.up()
 	f.signal(syscall.SIGHUP)
 	want("RELOADING=1")
