@@ -38,6 +38,11 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
+	for _, name := range o.configFiles {
+		if _, err := service.ReadFile(name); err != nil { // which also makes workers keep what it says now
+			return fmt.Errorf("--config-file: %w", err)
+		}
+	}
 	network, address, err := socket.ParseAddress(o.listen)
 	if err != nil {
 		return fmt.Errorf("--listen: %w", err)
@@ -53,7 +58,6 @@ func run(ctx context.Context, o options) error {
 		ShutdownTimeout: cmp.Or(time.Duration(o.shutdownTimeout), -1), // 0 waits without end
 		RestartMethod:   method,
 		Procs:           o.procs,
-		Files:           o.configFiles,
 		Control:         o.control,
 		ControlOptional: !o.controlAsked,
 		Check:           o.check,
