@@ -55,8 +55,11 @@ type conn struct {
 
 // Read reads as net/http asks, but returns io.EOF when the connection is to end.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.state.Load() == begun && c.steps == 2 && c.deadline.Load() == none {
-		c.limit(c.run.header) // it did not come in one piece
+	if c.state.Load() == begun && c.run.header > 0 {
+		// It did not come in one piece.
+		if c.steps < 2 || c.deadline.Load() == none {
+			c.limit(c.run.header)
+		}
 	}
 	c.reading.Store(true)
 	n, err := c.read(p)
@@ -141,9 +144,14 @@ func (c *conn) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.set.Load() && c.due() {
-		c.Conn.SetReadDeadline(past)
-		c.set.Store(true)
+		c.setPastLocked()
 	}
+}
+
+// setPastLocked sets the socket's deadline. A read that it wakes must know by then what woke it.
+func (c *conn) setPastLocked() {
+	c.set.Store(true)
+	c.Conn.SetReadDeadline(past)
 }
 
 // due reports whether the deadline has passed.
@@ -174,8 +182,7 @@ func (c *conn) end() {
 	defer c.mu.Unlock()
 	for _, s := range [...]int32{opened, idle, greeting} {
 		if c.state.CompareAndSwap(s, ending) {
-			c.Conn.SetReadDeadline(past)
-			c.set.Store(true)
+			c.setPastLocked()
 			return
 		}
 	}

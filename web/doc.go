@@ -31,8 +31,9 @@ is not safe to repeat is lost. [Server.Shutdown] goes this way instead:
  4. Requests that run, or have begun to arrive, are waited for until the context ends. Then all is
     cut, and counted.
 
-Connections that a handler took over, as for websockets, belong to the handler. A server that was shut
-down can be started again if its listener can, as that of package socket.
+Connections that a handler took over, as for websockets, belong to the handler; the context of its
+request ends when Serve returns. A server that was shut down can be started again if its listener can,
+as that of package socket.
 
 # What handlers see
 

@@ -49,7 +49,6 @@ func (r *run) admit(nc net.Conn) (*conn, error) {
 	if r.tls != nil {
 		c.state.Store(greeting)
 	}
-	c.limit(r.header)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.cutting {
@@ -57,6 +56,7 @@ func (r *run) admit(nc net.Conn) (*conn, error) {
 		return nil, net.ErrClosed
 	}
 	r.conns[c] = struct{}{}
+	c.limit(r.header) // now that a scan sees it
 	return c, nil
 }
 

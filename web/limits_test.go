@@ -156,6 +156,7 @@ func TestReadHeaderTimeout(t *testing.T) {
 		for when, prepare := range map[string]func(*client){
 			"new connection":            func(*client) {},
 			"half a first header":       func(c *client) { c.send("GET / HTTP/1.1\r\nHo") },
+			"three bytes of a second":   func(c *client) { c.get("/"); c.send("GET") },
 			"half a second header":      func(c *client) { c.get("/"); c.send("GET / HTTP/1.1\r\nHo") },
 			"second header in the same": func(c *client) { c.send("GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /"); c.must() },
 		} {

@@ -51,11 +51,11 @@ type Server struct {
 
 	// MaxHeaderLine is the longest line of a request's header in bytes (oslo.service:
 	// max_header_line); a longer one is answered 431. All lines together may take four times as
-	// much. Default 16384; negative is without limit.
+	// much. Default 16384; negative leaves it to the 1 MB of net/http for all.
 	MaxHeaderLine int
 
 	// MaxURLLength is the longest URL of a request in bytes; a longer one is answered 414. Default
-	// 8192; negative is without limit.
+	// 8192; negative leaves it to the limit for all lines of the header.
 	MaxURLLength int
 
 	// PoolSize is how many requests are handled at once (oslo.service: wsgi_default_pool_size). More

@@ -17,21 +17,20 @@ const (
 	never  = math.MaxInt64 // after all others
 )
 
-const (
+// scanPause is the least time between two scans for deadlines that the first one saw.
+const scanPause = 10 * time.Millisecond
 
-	// scanPause is the least time between two looks at all connections that the same deadlines cause.
-	scanPause = 10 * time.Millisecond
-)
-
-// A timekeeper has one timer for the read deadlines of all connections of a run. Net/http sets five
-// of them for each request, nearly all of which are moved long before they come: setting the socket's
-// took 5 % of the CPU time of a request, remembering them takes next to nothing.
+// A timekeeper has one timer for the read deadlines of all connections of a run. Each request sets
+// half a dozen, nearly all of which are moved long before they come: setting those of the socket took
+// 5 % of the CPU time of a small request, remembering them takes next to nothing.
 type timekeeper struct {
-	epoch time.Time    // deadlines are nanoseconds since then, 0 is none
-	scan  func()       // looks at all connections and tells the next deadline by sooner
-	next  atomic.Int64 // no deadline comes before this time unless a scan is due
-	mu    sync.Mutex   // held to set timer together with next
-	timer *time.Timer
+	epoch time.Time
+	scan  func()       // looks at all connections and tells their next deadline by sooner
+	next  atomic.Int64 // no deadline comes before that without a scan
+
+	mu      sync.Mutex // held to set the timer together with next
+	timer   *time.Timer
+	stopped bool
 }
 
 func newTimekeeper(scan func()) *timekeeper {
@@ -57,7 +56,7 @@ func (k *timekeeper) sooner(d int64) {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if d >= k.next.Load() {
+	if k.stopped || d >= k.next.Load() {
 		return
 	}
 	k.next.Store(d)
@@ -82,7 +81,7 @@ func (k *timekeeper) fire() {
 func (k *timekeeper) stop() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.next.Store(0) // nothing is sooner
+	k.stopped = true
 	if k.timer != nil {
 		k.timer.Stop()
 	}
