@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -62,6 +63,13 @@ func runSets(opts service.Options, sets ...service.Set) {
 		}
 	}
 	service.Exit(l.Run(context.Background()))
+}
+
+// Programs would inherit from a test under nohup that HUP is ignored. What is caught they do not inherit.
+func init() {
+	if os.Getenv(programVar) == "" && signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	}
 }
 
 // A narrator is a service that prints what is asked of it and does what its functions say. Without them
