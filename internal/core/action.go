@@ -13,6 +13,7 @@ const (
 	ActionCancel  ActionKind = "cancel"  // stop now; answered by exit
 	ActionKill    ActionKind = "kill"    // SIGKILL; answered by exit
 	ActionReset   ActionKind = "reset"   // Generation; answered by reset-done, or exit
+	ActionJudge   ActionKind = "judge"   // Nanos: compare this worker with the old ones of its set for so long; answered by judged
 	ActionPrepare ActionKind = "prepare" // Generation: probe, bind what is new; answered by prepared or refused
 	ActionDrop    ActionKind = "drop"    // Generation: forget what was prepared, end the probe
 	ActionCommit  ActionKind = "commit"  // Generation: it is in force; give up what only others used

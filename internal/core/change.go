@@ -167,6 +167,7 @@ func (st *step) complete() {
 func (st *step) finish() {
 	c := st.Change
 	st.Change = Change{}
+	st.dropTrials()
 	for i := range st.Sets {
 		for j := range st.Sets[i].Slots {
 			st.Sets[i].Slots[j].Awaited = false

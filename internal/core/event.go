@@ -19,6 +19,7 @@ const (
 	EventDrained     EventKind = "drained"      // Count: services that were cut
 	EventBye         EventKind = "bye"          // Text: why it ends, empty if its services are done
 	EventReset       EventKind = "reset-done"   // Count: generation, 0 is the last one asked for; Text: error, empty on success
+	EventJudged      EventKind = "judged"       // Text: what is wrong with the canary, empty if it is well
 	EventEOF         EventKind = "eof"          // its channel is closed, the process should be gone
 	EventExit        EventKind = "exit"         // Code, or Signal and Code -1; Text: last lines of stderr; Count 1: its services had started
 

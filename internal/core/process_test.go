@@ -24,6 +24,7 @@ type process struct {
 
 	heard struct { // what was delivered to the core
 		spawned, hello, ready, leaving, gone bool
+		readyAt                              int64
 		cut                                  int
 	}
 	told bool // the launcher asked for its end

@@ -19,6 +19,8 @@ func showAction(a core.Action) string {
 		return fmt.Sprintf("%s generation %d of %d", who, a.Generation, a.Count)
 	case core.ActionDrain:
 		return fmt.Sprintf("%s %s within %s", who, a.Reason, span(a.Nanos))
+	case core.ActionJudge:
+		return fmt.Sprintf("%s for %s", who, span(a.Nanos))
 	case core.ActionReset:
 		return fmt.Sprintf("%s generation %d", who, a.Generation)
 	case core.ActionCancel, core.ActionKill:
@@ -171,6 +173,12 @@ func (r render) slot(sl *core.Slot) string {
 	}
 	for _, w := range sl.Leaving {
 		text += " -" + worker(w)
+	}
+	if t := sl.Trial; t.Canary {
+		text += " canary"
+	}
+	if t := sl.Trial; t.Until != 0 {
+		text += " tried for " + r.until(t.Until)
 	}
 	if sl.SpawnAt > r.now {
 		text += " spawn in " + r.until(sl.SpawnAt)

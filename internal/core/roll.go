@@ -77,7 +77,7 @@ func (st *step) turn(set *Set, id int) (did, done bool) {
 	case sl.GivenUp || sl.Done:
 		return false, true
 	}
-	return false, !sl.Awaited && sl.Successor.none()
+	return false, !sl.Awaited && sl.Successor.none() && sl.Trial.Until == 0
 }
 
 // roll begins to replace the worker of a slot.
@@ -85,6 +85,7 @@ func (st *step) roll(set *Set, sl *Slot) {
 	sl.Want, sl.SpawnAt = st.Change.Generation, 0
 	sl.Done, sl.Failed, sl.GivenUp = false, false, false
 	sl.Failures, sl.Retries = 0, nil
+	sl.Trial = Trial{Canary: st.canary(set, sl)}
 	if !sl.Current.none() && set.Spec.Roll != StopFirst {
 		st.spawn(set, sl, &sl.Successor)
 		return
@@ -152,6 +153,7 @@ func (st *step) returnFailed(reason string) {
 
 // withdraw takes back what a failed change had only begun.
 func (st *step) withdraw() {
+	st.dropTrials()
 	for i := range st.Sets {
 		set := &st.Sets[i]
 		for j := range set.Slots {
@@ -200,7 +202,7 @@ func (st *step) prune(plan Plan) {
 
 // clear removes a slot; its workers drain for the reason given.
 func (st *step) clear(set *Set, sl *Slot, reason string) {
-	sl.Removed = true
+	sl.Removed, sl.Trial = true, Trial{}
 	for _, w := range []Worker{sl.Current, sl.Successor} {
 		if !w.none() {
 			st.retire(set, sl, w, reason)

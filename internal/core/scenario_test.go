@@ -24,13 +24,13 @@ import (
 //	                      five times: a worker of that slot is waited for, started, and exits before its hello
 //	exit #1 [code=N] [signal=NAME] [started=1] [text="..."]
 //	drained #1 [cut=N]
-//	spawn-failed, start-failed, bye, reset-done #1 [text="..."]
+//	spawn-failed, start-failed, bye, reset-done, judged #1 [text="..."]
 //
 // Commands on the launcher are
 //
-//	begin [stop=60s] [mutate]             the first plan, its sets in indented lines below:
+//	begin [stop=60s] [settle=0s] [canary=0s] [mutate]   the first plan, its sets in indented lines below:
 //	    name [workers=1] [after=a,b] [together=x] [restart=always] [roll=start-first] [start=60s] [shutdown=60s]
-//	prepared 2 [stop=60s] [mutate]        the plan of a generation, sets below as for begin
+//	prepared 2 [as for begin]             the plan of a generation, sets below as for begin
 //	refused 2 text="..."
 //	term, stop, kill, reload [req=N]
 //	scale [set] 3 [req=N], more -1 [req=N]
@@ -312,6 +312,11 @@ func (a args) word(key, standard string) string {
 // plan makes the plan of a begin or prepared.
 func (s *scenario) plan(a args, below []string) *core.Plan {
 	p := &core.Plan{StopTimeout: a.nanos("stop")}
+	for key, span := range map[string]*int64{"settle": &p.Settle, "canary": &p.Canary} {
+		if a.values[key] != "" {
+			*span = a.nanos(key)
+		}
+	}
 	for _, word := range a.words {
 		p.Mutate = p.Mutate || word == "mutate"
 	}

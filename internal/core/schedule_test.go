@@ -157,7 +157,7 @@ func (w *world) firstPlan() *core.Plan {
 
 // nextPlan changes a plan here and there.
 func (w *world) nextPlan(from core.Plan) *core.Plan {
-	p := &core.Plan{Mutate: from.Mutate != (w.rng.IntN(8) == 0), StopTimeout: from.StopTimeout}
+	p := &core.Plan{Mutate: from.Mutate != (w.rng.IntN(8) == 0), StopTimeout: from.StopTimeout, Settle: w.trial(), Canary: w.trial()}
 	for _, name := range []string{"a", "b", "c", "d"} {
 		i := slices.IndexFunc(from.Sets, func(spec core.SetSpec) bool { return spec.Name == name })
 		switch {
@@ -201,6 +201,14 @@ func (w *world) anySpec(name string, before []core.SetSpec) core.SetSpec {
 		spec.Together = "core"
 	}
 	return spec
+}
+
+// trial returns the length of a trial, mostly none.
+func (w *world) trial() int64 {
+	if w.rng.IntN(4) != 0 {
+		return 0
+	}
+	return int64(w.between(time.Millisecond, 3*time.Second))
 }
 
 // timeout returns a timeout, now and then one without end.

@@ -154,8 +154,11 @@ func (st *step) ready(set *Set, sl *Slot, w *Worker) {
 	sl.Awaited = false
 	st.logWorker("info", "worker is ready", set, sl, w, "after", millis(st.now-w.SpawnedAt))
 	st.act(ActionHook, set, sl, w).Text = "ready"
+	tried := st.beginTrial(set, sl, w)
 	if w == &sl.Successor {
-		st.promote(set, sl)
+		if !tried || sl.Current.Phase != Ready {
+			st.promote(set, sl)
+		}
 		return
 	}
 	if st.Plan.Mutate && w.Generation != sl.Want {

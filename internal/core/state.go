@@ -25,6 +25,8 @@ const (
 type Plan struct {
 	Mutate      bool      `json:"mutate,omitempty"` // a reload resets in place instead of replacing
 	StopTimeout int64     `json:"stop_timeout"`     // nanoseconds for a graceful stop; negative is without end
+	Settle      int64     `json:"settle,omitempty"` // nanoseconds that each worker of a reload must have served before the next is replaced
+	Canary      int64     `json:"canary,omitempty"` // nanoseconds that the first of a set is compared with the old ones; 0 is not at all
 	Sets        []SetSpec `json:"sets"`
 }
 
@@ -110,6 +112,7 @@ type Slot struct {
 	Failed   bool   `json:"failed,omitempty"`   // done, but not well
 	GivenUp  bool   `json:"given_up,omitempty"` // failed too often
 	Removed  bool   `json:"removed,omitempty"`  // goes when its workers are gone
+	Trial    Trial  `json:"trial,omitzero"`     // of the worker that a reload brought
 	Restarts int    `json:"restarts,omitempty"`
 	LastExit string `json:"last_exit,omitempty"`
 
@@ -314,6 +317,7 @@ func (s *State) Wake() int64 {
 			if s.wants(&s.Sets[i], &s.Sets[i].Slots[j]) {
 				at(s.Sets[i].Slots[j].SpawnAt)
 			}
+			at(s.Sets[i].Slots[j].Trial.Until)
 		}
 	}
 	if s.Phase == Stopping && !s.Stop.Forced {

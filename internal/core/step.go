@@ -77,6 +77,8 @@ func (st *step) worker(e Event) {
 		w.Cut = max(w.Cut, e.Count)
 	case EventReset:
 		st.resetDone(set, sl, w, e)
+	case EventJudged:
+		st.judged(set, sl, w, e)
 	case EventEOF:
 		st.expectExit(w, 2*second)
 	case EventExit, EventSpawnFailed:
@@ -177,6 +179,7 @@ func (st *step) timers() {
 			st.escalate(set, sl, w)
 		}
 	})
+	st.endTrials()
 	if st.Phase == Stopping && !st.Stop.Forced && st.Stop.Deadline != 0 && st.Stop.Deadline <= st.now {
 		st.force("graceful shutdown timeout exceeded")
 	}

@@ -68,6 +68,7 @@ func (st *step) dropChange() {
 		st.reply(refusal, d.Request)
 	}
 	st.Change, st.Deferred = Change{}, nil
+	st.dropTrials()
 }
 
 // advanceStop drains the sets in reverse order of their start, and quits when nobody is left.
@@ -167,18 +168,27 @@ func (st *step) leaving(set *Set, sl *Slot, w *Worker) {
 	if spec.ShutdownTimeout >= 0 {
 		w.Deadline = st.now + max(spec.ShutdownTimeout, 1)
 	}
-	left := *w
+	left, tried := *w, sl.onTrial(w.Incarnation)
 	sl.remove(left.Incarnation)
 	sl.Leaving = append(sl.Leaving, left)
 	const why = "told to end by a signal before it was ready"
 	switch {
 	case w == &sl.Successor && st.Phase == Running && !set.ended():
-		st.changeFailed(fmt.Sprintf("set %s, worker %d: %s", set.Spec.Name, sl.ID, why))
+		reason := why
+		if tried {
+			reason = "told to end by a signal before it had settled"
+		}
+		st.changeFailed(fmt.Sprintf("set %s, worker %d: %s", set.Spec.Name, sl.ID, reason))
+	case w == &sl.Current && !sl.Successor.none():
+		st.inherit(set, sl)
 	case w == &sl.Current && sl.Successor.none() && spec.Restart == RestartNever:
 		sl.Done, sl.Failed = true, sl.Awaited
 		if sl.Failed {
 			set.Reason = why
 		}
+		sl.Trial = Trial{}
+	case tried:
+		sl.Trial, sl.Awaited = Trial{}, true // the one that follows is tried instead
 	}
 }
 

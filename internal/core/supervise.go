@@ -22,6 +22,7 @@ const (
 func (st *step) ended(set *Set, sl *Slot, dead Worker, e Event) {
 	wasSuccessor := sl.Successor.Incarnation == dead.Incarnation
 	wasCurrent := sl.Current.Incarnation == dead.Incarnation
+	tried := sl.onTrial(dead.Incarnation)
 	sl.remove(dead.Incarnation)
 	how := lastWords(e, dead)
 	sl.LastExit = how
@@ -37,11 +38,15 @@ func (st *step) ended(set *Set, sl *Slot, dead Worker, e Event) {
 	case st.fatalStart(sl, dead, e):
 		st.logWorker("error", "worker failed to start", set, sl, &dead, "how", how)
 		st.stop(1, fmt.Sprintf("set %s, worker %d failed to start: %s", set.Spec.Name, sl.ID, how), 0)
+	case tried:
+		st.logWorker("error", "new worker ended before it had settled", set, sl, &dead, "how", how)
+		st.changeFailed(fmt.Sprintf("set %s, worker %d ended before it had settled: %s", set.Spec.Name, sl.ID, how))
 	case wasSuccessor || st.breaksChange(sl, dead):
 		st.logWorker("error", "new worker did not become ready", set, sl, &dead, "how", how)
 		st.changeFailed(fmt.Sprintf("set %s, worker %d did not become ready: %s", set.Spec.Name, sl.ID, how))
 	case wasCurrent && !sl.Successor.none():
-		st.logWorker("warn", "worker ended before its successor was ready", set, sl, &dead, "how", how)
+		st.logWorker("warn", "worker ended before its successor took its place", set, sl, &dead, "how", how)
+		st.inherit(set, sl)
 	case wasCurrent:
 		st.supervise(set, sl, dead, e, how)
 	}

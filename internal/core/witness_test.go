@@ -153,7 +153,7 @@ func (x *witness) event(e core.Event) {
 	case core.EventHello:
 		p.heard.hello = true
 	case core.EventReady:
-		p.heard.ready = true
+		p.heard.ready, p.heard.readyAt = true, x.w.now
 	case core.EventLeaving:
 		p.heard.leaving = true
 	case core.EventDrained:
@@ -260,10 +260,23 @@ func (x *witness) order(a core.Action) {
 	}
 	for _, other := range x.w.procs {
 		if other.set == p.set && other.slot == p.slot && other.heard.ready && !other.told && !other.heard.gone {
+			x.settledFor(other, p, a)
 			return
 		}
 	}
 	x.failf("%s: no other serves in its slot", showAction(a))
+}
+
+// settledFor fails if a worker is replaced by one of a reload that has not served for as long as its
+// plan wants.
+func (x *witness) settledFor(successor, p *process, a core.Action) {
+	plan := x.w.plans[successor.generation]
+	if p.generation >= successor.generation || successor.heard.leaving || x.stopping != 0 || plan == nil || x.w.state.Change.Verb == "return" {
+		return
+	}
+	if served := x.w.now - successor.heard.readyAt; served < plan.Settle {
+		x.failf("%s: #%d has served for %s, want %s", showAction(a), successor.inc, span(served), span(plan.Settle))
+	}
 }
 
 // notified holds what is told to the supervisor above against what has happened.

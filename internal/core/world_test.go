@@ -99,7 +99,20 @@ func (w *world) perform(a core.Action) {
 		w.in(w.while(), func() { p.end(core.Event{Code: -1, Signal: "SIGKILL"}) })
 	case core.ActionPrepare:
 		w.prepare(a.Generation)
+	case core.ActionJudge:
+		w.judge(a)
 	}
+}
+
+// judge answers with a verdict on a canary. It may come when the canary is gone.
+func (w *world) judge(a core.Action) {
+	w.in(time.Duration(a.Nanos)+w.while(), func() {
+		e := core.Event{Kind: core.EventJudged, Incarnation: a.Incarnation}
+		if w.chance(4) {
+			e.Text = "slower by half"
+		}
+		w.deliver(e)
+	})
 }
 
 // prepare answers with a plan, or refuses. A plan that was dropped may still come.
@@ -191,7 +204,7 @@ func (w *world) onlyNags() bool {
 	}
 	for i := range w.state.Sets {
 		for _, sl := range w.state.Sets[i].Slots {
-			if sl.SpawnAt > w.now {
+			if sl.SpawnAt > w.now || sl.Trial.Until > w.now {
 				return false
 			}
 		}
