@@ -38,6 +38,14 @@ type Options struct {
 	// RestartMethod is what HUP does; default [RestartReload].
 	RestartMethod RestartMethod
 
+	// SettleTime is how long each new worker of a reload must have served, beside the one that it
+	// replaces, before that one drains and the next is replaced. A new worker that ends in that time
+	// takes the reload back. Default 0: ready is enough. It has no meaning without worker processes.
+	SettleTime time.Duration
+
+	// Canary tries a reload on one worker of each set first; default off.
+	Canary Canary
+
 	// Signals says who owns this process's signals; default [SignalsOwned].
 	Signals SignalMode
 
@@ -180,6 +188,7 @@ func (o *Options) setDefaults() {
 	o.Name = cmp.Or(o.Name, programName())
 	o.StartTimeout = cmp.Or(o.StartTimeout, defaultStartTimeout)
 	o.ShutdownTimeout = cmp.Or(o.ShutdownTimeout, defaultShutdownTimeout)
+	o.Canary.setDefaults()
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
@@ -195,6 +204,12 @@ func (o *Options) validate() error {
 	}
 	if o.Procs < 0 {
 		return &OptionError{"procs", o.Procs, "0 or more"}
+	}
+	if o.SettleTime < 0 {
+		return &OptionError{"settle_time", o.SettleTime, "0 or more"}
+	}
+	if err := o.Canary.validate(); err != nil {
+		return err
 	}
 	return checkWorkers("workers", o.Workers)
 }

@@ -27,6 +27,8 @@ func (s *shell) perform(a core.Action) {
 		s.kill(a.Incarnation)
 	case core.ActionReset:
 		s.sendReset(a)
+	case core.ActionJudge:
+		s.judge(a)
 	case core.ActionPrepare:
 		s.prepareEdition(a.Generation)
 	case core.ActionDrop:

@@ -21,6 +21,7 @@ type plan struct {
 	RestartMethod RestartMethod
 	InProcess     bool // Launch with no worker processes
 	Core          core.Plan
+	Canary        Canary
 	Sets          []planSet
 	Listeners     []bind.Spec
 
@@ -52,7 +53,11 @@ func makePlan(opts *Options, sets []Set) (*plan, error) {
 	p := &plan{
 		Name:          opts.Name,
 		RestartMethod: opts.RestartMethod,
-		Core:          core.Plan{Mutate: opts.RestartMethod == RestartMutate, StopTimeout: int64(opts.ShutdownTimeout)},
+		Canary:        opts.Canary,
+		Core: core.Plan{
+			Mutate: opts.RestartMethod == RestartMutate, StopTimeout: int64(opts.ShutdownTimeout),
+			Settle: int64(opts.SettleTime), Canary: int64(opts.Canary.Time),
+		},
 	}
 	for i := range sets {
 		set := sets[i].withDefaults(opts)

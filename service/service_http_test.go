@@ -21,13 +21,13 @@ import (
 	"github.com/mainstay-go/mainstay/service"
 )
 
-// web is a net/http server as a service, as small as it can be.
-type web struct {
+// plainWeb is a net/http server as a service, as small as it can be.
+type plainWeb struct {
 	ln  net.Listener
 	srv *http.Server
 }
 
-func (w *web) Start(ctx context.Context) (err error) {
+func (w *plainWeb) Start(ctx context.Context) (err error) {
 	w.srv = &http.Server{Handler: http.HandlerFunc(w.serve)}
 	w.ln, err = net.Listen("tcp", "127.0.0.1:0")
 	if err == nil {
@@ -37,13 +37,13 @@ func (w *web) Start(ctx context.Context) (err error) {
 }
 
 // serve answers when the client has sent its whole body: the client says how long that takes.
-func (w *web) serve(rw http.ResponseWriter, r *http.Request) {
+func (w *plainWeb) serve(rw http.ResponseWriter, r *http.Request) {
 	say("request %s", r.URL.Path)
 	io.Copy(io.Discard, r.Body)
 	fmt.Fprintf(rw, "answer %s", r.URL.Path)
 }
 
-func (w *web) Serve(ctx context.Context) error {
+func (w *plainWeb) Serve(ctx context.Context) error {
 	defer context.AfterFunc(ctx, func() { w.srv.Close() })()
 	if err := w.srv.Serve(w.ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
@@ -51,7 +51,7 @@ func (w *web) Serve(ctx context.Context) error {
 	return nil
 }
 
-func (w *web) Shutdown(ctx context.Context) error {
+func (w *plainWeb) Shutdown(ctx context.Context) error {
 	say("drains")
 	return w.srv.Shutdown(ctx)
 }
@@ -62,7 +62,7 @@ var _ = asProgram("web", func() {
 	if err != nil {
 		service.Exit(err)
 	}
-	service.Exit(service.Launch(context.Background(), service.Options{Workers: 1, ShutdownTimeout: timeout}, &web{}))
+	service.Exit(service.Launch(context.Background(), service.Options{Workers: 1, ShutdownTimeout: timeout}, &plainWeb{}))
 })
 
 // A client has a request under way.

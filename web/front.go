@@ -84,6 +84,9 @@ func (x *exchange) close() {
 	if b, ok := x.request.Body.(*body); ok {
 		b.leave()
 	}
+	if x.status >= http.StatusInternalServerError || failure != nil && failure != http.ErrAbortHandler {
+		scoreboard.Current().Fail(x.ticket)
+	}
 	x.leave()
 	switch {
 	case failure != nil && failure != http.ErrAbortHandler:

@@ -39,7 +39,8 @@ type page struct {
 
 type stripe struct {
 	served  atomic.Uint64
-	_       [56]byte
+	failed  atomic.Uint64
+	_       [48]byte
 	running [numBuckets]atomic.Int32
 }
 
@@ -102,6 +103,7 @@ func (p *page) read() Counts {
 	}
 	for i := range p.stripes {
 		c.Served += p.stripes[i].served.Load()
+		c.Failed += p.stripes[i].failed.Load()
 	}
 	for i := range c.Lost {
 		c.Lost[i] = p.lost[i].Load()

@@ -56,6 +56,7 @@ type Counts struct {
 	Running int               // requests begun and not ended
 	Oldest  int64             // start of the oldest running request, as exact as the beats are frequent; 0 is none, or no beat yet
 	Served  uint64            // requests ended
+	Failed  uint64            // of those, the ones that failed by the fault of the server
 	Lost    [NumCauses]uint64 // by Cause
 }
 
@@ -129,6 +130,15 @@ func (b *Board) End(t Ticket) {
 	s := &b.page.stripes[(t-1)/numBuckets]
 	s.running[(t-1)%numBuckets].Add(-1)
 	s.served.Add(1)
+}
+
+// Fail says that the request of t, which has not ended yet, failed by the fault of the server: it was
+// answered with a status of 500 or more, say. It is called at most once for each Begin.
+func (b *Board) Fail(t Ticket) {
+	if t == 0 || t > numStripes*numBuckets {
+		return
+	}
+	b.page.stripes[(t-1)/numBuckets].failed.Add(1)
 }
 
 // AddLost counts n losses by c; an unknown c is Other.
