@@ -14,12 +14,17 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"syscall"
 )
 
-// maxAnswer bounds what a client reads: a status of 4,096 workers takes less than 2 MiB.
-const maxAnswer = 16 << 20
+// What a client reads at most: a status of 4,096 workers takes less than 4 MiB; of inspections there may
+// be a large one from every worker.
+const (
+	maxAnswer      = 16 << 20
+	maxInspections = 512 << 20
+)
 
 // A Client asks the program behind a control socket. Its methods may be called from many goroutines
 // at once; each makes a connection of its own. They wait for the answer until ctx ends, and an action
@@ -34,7 +39,7 @@ func NewClient(path string) *Client { return &Client{Path: path} }
 // Status asks what runs. The error is [ErrNoAnswer] if nothing does.
 func (c *Client) Status(ctx context.Context) (Status, error) {
 	var s Status
-	err := c.call(ctx, http.MethodGet, statusPath, nil, &s)
+	err := c.call(ctx, http.MethodGet, statusPath, nil, &s, maxAnswer)
 	return s, err
 }
 
@@ -61,12 +66,32 @@ func (c *Client) Check(ctx context.Context) (Outcome, error) {
 
 func (c *Client) action(ctx context.Context, path string, body any) (Outcome, error) {
 	var out Outcome
-	err := c.call(ctx, http.MethodPost, path, body, &out)
+	err := c.call(ctx, http.MethodPost, path, body, &out, maxAnswer)
 	return out, err
 }
 
-// call sends one request and reads its answer into v, also the answer of a refusal.
-func (c *Client) call(ctx context.Context, method, path string, body, v any) error {
+// Kinds asks what there is to inspect, as tasks. Workers that do not answer in time are left out.
+func (c *Client) Kinds(ctx context.Context) ([]string, error) {
+	var kinds []string
+	err := c.call(ctx, http.MethodGet, inspectPath, nil, &kinds, maxAnswer)
+	return kinds, err
+}
+
+// Inspect asks all workers of the program, or its one process, what they show of a kind: one entry for
+// each service that shows any, what the launcher itself shows first. It waits about two seconds for a
+// worker, whose entry then has the error. A kind that nothing in the program shows is an [*Error] of
+// status 404 that names those there are.
+func (c *Client) Inspect(ctx context.Context, kind string) ([]Inspection, error) {
+	if kind == "" || kind == "." || kind == ".." { // no path leads to these
+		return nil, fmt.Errorf("kind: %q: want a name", kind)
+	}
+	var all []Inspection
+	err := c.call(ctx, http.MethodGet, inspectPath+"/"+url.PathEscape(kind), nil, &all, maxInspections)
+	return all, err
+}
+
+// call sends one request and reads its answer of at most max bytes into v, also the answer of a refusal.
+func (c *Client) call(ctx context.Context, method, path string, body, v any, max int64) error {
 	if err := checkPath(c.Path); err != nil {
 		return fmt.Errorf("control socket %s: %w", c.Path, err)
 	}
@@ -87,9 +112,12 @@ func (c *Client) call(ctx context.Context, method, path string, body, v any) err
 		return c.explain(err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
 	if err != nil {
 		return c.explain(err)
+	}
+	if int64(len(answer)) > max {
+		return fmt.Errorf("control socket %s: answer to %s of more than %d bytes", c.Path, path, max)
 	}
 	return decode(resp, answer, v)
 }

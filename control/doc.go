@@ -15,6 +15,8 @@
 //	POST /v1/stop     Outcome, when the last worker has gone
 //	POST /v1/scale    Outcome, when as many workers serve as {"set", "workers"} asks
 //	POST /v1/check    Outcome of making the plan that a reload would run
+//	GET  /v1/inspect         the kinds of things that services show of themselves, as ["tasks"]
+//	GET  /v1/inspect/{kind}  an Inspection for each service that shows any
 //
 // Every answer but 200 is an object with an error: 400 for a bad value, 403 for another user, 404 for
 // an unknown path or set, 405 for the wrong method, 409 for what this program cannot do or not now,

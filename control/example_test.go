@@ -5,6 +5,7 @@ package control_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -32,6 +33,12 @@ func (program) Scale(context.Context, string, int) (control.Outcome, error) {
 
 func (program) Check(context.Context) (control.Outcome, error) {
 	return control.Outcome{Action: "check", Generation: 2}, nil
+}
+
+func (program) Kinds(context.Context) ([]string, error) { return []string{"tasks"}, nil }
+
+func (program) Inspect(context.Context, string) ([]control.Inspection, error) {
+	return []control.Inspection{{Set: "demo", Pid: 7, Generation: 2, Service: "reaper", Value: json.RawMessage(`[]`)}}, nil
 }
 
 func Example() {
@@ -70,6 +77,30 @@ func ExampleClient() {
 	_, err := c.Status(context.Background())
 	fmt.Println(errors.Is(err, control.ErrNoAnswer))
 	// Output: true
+}
+
+func ExampleClient_Inspect() {
+	dir, err := os.MkdirTemp("", "control")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx, stop := context.WithCancel(context.Background())
+	defer stop()
+	srv := &control.Server{Path: control.SocketPath(dir, "demo"), Target: program{}}
+	if err := srv.Start(ctx); err != nil {
+		panic(err)
+	}
+	go srv.Serve(ctx)
+
+	shown, err := control.NewClient(srv.Path).Inspect(ctx, "tasks")
+	for _, s := range shown {
+		fmt.Printf("%s worker %d: %s shows %s\n", s.Set, s.Worker, s.Service, s.Value)
+	}
+	fmt.Println(err)
+	// Output:
+	// demo worker 0: reaper shows []
+	// <nil>
 }
 
 func ExampleSocketPath() {

@@ -4,7 +4,6 @@
 package control
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -22,6 +21,8 @@ const (
 	stopPath   = "/v1/stop"
 	scalePath  = "/v1/scale"
 	planPath   = "/v1/check"
+
+	inspectPath = "/v1/inspect"
 )
 
 // maxBody bounds a request's body.
@@ -47,6 +48,8 @@ func newHandler(t Target, logger *slog.Logger) http.Handler {
 	h.mux.HandleFunc(stopPath, only(http.MethodPost, h.action(t.Stop)))
 	h.mux.HandleFunc(planPath, only(http.MethodPost, h.action(t.Check)))
 	h.mux.HandleFunc(scalePath, only(http.MethodPost, h.scale))
+	h.mux.HandleFunc(inspectPath, only(http.MethodGet, h.kinds))
+	h.mux.HandleFunc(inspectPath+"/{kind}", only(http.MethodGet, h.inspect))
 	h.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusNotFound, fmt.Errorf("no %s here", r.URL.Path))
 	})
@@ -82,6 +85,28 @@ func only(method string, next http.HandlerFunc) http.HandlerFunc {
 
 func (h *handler) status(w http.ResponseWriter, r *http.Request) {
 	answer(w, http.StatusOK, h.target.Status())
+}
+
+func (h *handler) kinds(w http.ResponseWriter, r *http.Request) {
+	kinds, err := h.target.Kinds(r.Context())
+	answerList(w, kinds, err)
+}
+
+func (h *handler) inspect(w http.ResponseWriter, r *http.Request) {
+	all, err := h.target.Inspect(r.Context(), r.PathValue("kind"))
+	answerList(w, all, err)
+}
+
+// answerList answers with a list, which is never null, or with the refusal that err is.
+func answerList[T any](w http.ResponseWriter, list []T, err error) {
+	switch {
+	case err != nil:
+		refuse(w, codeOf(err), err)
+	case list == nil:
+		answer(w, http.StatusOK, []T{})
+	default:
+		answer(w, http.StatusOK, list)
+	}
 }
 
 func (h *handler) action(do func(context.Context) (Outcome, error)) http.HandlerFunc {
@@ -127,16 +152,20 @@ func answerOutcome(w http.ResponseWriter, out Outcome, err error) {
 		answer(w, http.StatusOK, out)
 		return
 	}
-	code := http.StatusInternalServerError
-	if e, ok := errors.AsType[*Error](err); ok {
-		code = cmp.Or(e.Code, code)
-	}
 	if out.Action == "" {
-		refuse(w, code, err)
+		refuse(w, codeOf(err), err)
 		return
 	}
 	out.Error = err.Error()
-	answer(w, code, out)
+	answer(w, codeOf(err), out)
+}
+
+// codeOf returns the HTTP status of a target's error.
+func codeOf(err error) int {
+	if e, ok := errors.AsType[*Error](err); ok && e.Code != 0 {
+		return e.Code
+	}
+	return http.StatusInternalServerError
 }
 
 // refusal is the answer to what was not done.

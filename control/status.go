@@ -5,6 +5,7 @@ package control
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 )
 
@@ -72,6 +73,18 @@ type Outcome struct {
 	Error      string `json:"error,omitempty"` // empty on success
 }
 
+// An Inspection is what one service of one process shows of itself, or why that cannot be had. What the
+// launcher of worker processes itself shows has neither set nor service.
+type Inspection struct {
+	Set        string          `json:"set,omitempty"`
+	Worker     int             `json:"worker"` // slot in its set
+	Pid        int             `json:"pid"`
+	Generation int             `json:"generation"`
+	Service    string          `json:"service,omitempty"` // empty also where a whole worker has not answered
+	Value      json.RawMessage `json:"value,omitempty"`   // as the service encodes it
+	Error      string          `json:"error,omitempty"`   // set if and only if there is no value
+}
+
 // A Target is what a [Server] controls. Its methods are called from many goroutines at once; a
 // method that finds the target busy may wait, until ctx ends, or say so in its error. An error
 // becomes the answer: see [Error] for its status. ctx ends when the caller hangs up, which abandons
@@ -83,4 +96,8 @@ type Target interface {
 	// Scale sets the number of workers of a set; an empty name means the only one.
 	Scale(ctx context.Context, set string, workers int) (Outcome, error)
 	Check(ctx context.Context) (Outcome, error)
+	// Kinds returns what there is to inspect, sorted; Inspect what the program shows of one kind, with an
+	// [*Error] of status 404 if nothing in it shows any.
+	Kinds(ctx context.Context) ([]string, error)
+	Inspect(ctx context.Context, kind string) ([]Inspection, error)
 }

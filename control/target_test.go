@@ -21,6 +21,8 @@ type target struct {
 	reload func(context.Context) (control.Outcome, error)
 	stop   func(context.Context) (control.Outcome, error)
 	scale  func(context.Context, string, int) (control.Outcome, error)
+
+	inspect func(context.Context, string) ([]control.Inspection, error)
 }
 
 func (t *target) Status() control.Status { return t.status }
@@ -48,6 +50,15 @@ func (t *target) Scale(ctx context.Context, set string, workers int) (control.Ou
 
 func (t *target) Check(context.Context) (control.Outcome, error) {
 	return control.Outcome{Action: "check", Generation: 1}, nil
+}
+
+func (t *target) Kinds(context.Context) ([]string, error) { return []string{"config", "tasks"}, nil }
+
+func (t *target) Inspect(ctx context.Context, kind string) ([]control.Inspection, error) {
+	if t.inspect != nil {
+		return t.inspect(ctx, kind)
+	}
+	return nil, nil
 }
 
 // serve runs a server for t until the test ends and returns a client of it.

@@ -21,6 +21,8 @@ type child struct {
 	*proc.Child
 	identity wire.Identity
 	edition  *edition
+
+	questions questions
 }
 
 // bindTimeout bounds how long the launcher tries to bind an address that a worker asks for.
@@ -122,13 +124,17 @@ func (s *shell) raise(c *child) {
 // listenTo turns the messages of a worker into events, until its channel ends.
 func (s *shell) listenTo(c *child) {
 	inc := c.identity.Incarnation
+	defer c.questions.end()
 	for {
 		m, fds, err := c.Conn.Receive()
 		if err != nil {
 			s.post(core.Event{Kind: core.EventEOF, Incarnation: inc})
 			return
 		}
-		closeAll(fds) // no message of this version carries any in this direction
+		if c.questions.answered(m, fds) {
+			continue
+		}
+		closeAll(fds) // no other message of this version carries any in this direction
 		switch m.Type {
 		case wire.Hello:
 			s.welcome(c, m)

@@ -54,4 +54,10 @@
 //
 // A service that panics takes its process with it, with Go's exit code 2: a goroutine cannot be
 // stopped from outside, a process can. See [Options], [Set] and [Hooks] for the rest.
+//
+// # Looking inside
+//
+// A service that implements [Inspector] shows, by kind, what it knows of itself, as its tasks. The control
+// socket collects a kind from all workers ("mainstay inspect tasks"); one that hangs has an error in its
+// place after two seconds. [Options] Inspect is for what the launcher itself has to show.
 package service

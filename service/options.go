@@ -74,6 +74,11 @@ type Options struct {
 	// Procs is the GOMAXPROCS of each worker process; default max(2, CPUs / workers) rounded up.
 	Procs int
 
+	// Inspect has what the launcher itself shows to the control socket, by kind: each function returns a
+	// value that encodes as JSON. They are called in the launcher's process, under the rules of
+	// [Inspector].
+	Inspect map[string]func() any
+
 	// Check makes Launch print the plan, run every service's Check and return without starting anything.
 	Check bool
 

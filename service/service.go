@@ -16,8 +16,8 @@ import (
 //
 // Serve runs until its work is done, until it fails, or until ctx is cancelled, which means: stop
 // now. Returning nil says that the service is done; an error ends the group it belongs to. A service
-// may implement any of [Starter], [Shutdowner], [Resetter], [Checker] and [Namer] besides; wrappers
-// offer Unwrap() Service so that these are found through them.
+// may implement any of [Starter], [Shutdowner], [Resetter], [Checker], [Inspector] and [Namer] besides;
+// wrappers offer Unwrap() Service so that these are found through them.
 //
 // The life of a service, as [State] names it:
 //

@@ -31,6 +31,7 @@ type ServiceLauncher struct {
 	stopc   chan struct{}        // closed by the first Stop
 	settled chan struct{}        // closed when the outcome is known
 	ended   chan struct{}        // closed when Run is about to return
+	desk    desk
 
 	mu         sync.Mutex
 	opts       Options

@@ -30,6 +30,7 @@ type shell struct {
 	timer    *time.Timer
 	quit     *core.Action
 	hurried  bool // a second TERM has come
+	desk     desk // asks Options.Inspect
 
 	events  chan core.Event // to the loop; no buffer is needed, posters wait or give up at done
 	views   chan func()     // run on the loop, to look at its state

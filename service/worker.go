@@ -45,6 +45,7 @@ type worker struct {
 	doubt  <-chan time.Time  // after a TERM, see hesitate
 	orphan bool              // the launcher is gone
 	resets chan wire.Message // outcomes of Reset, each the answer to the launcher
+	desk   desk
 }
 
 // work is the life of a worker process, from Launch on.
@@ -161,6 +162,8 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 		w.reopen(ctx)
 	case wire.Report:
 		w.tasks.Go(w.report)
+	case wire.Inspect:
+		w.tasks.Go(func() { w.inspect(ctx, m.Message) })
 	case wire.Revoke, wire.Offer:
 		// this version takes its listeners by bind, and leaves them when it drains
 	default:

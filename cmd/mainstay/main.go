@@ -7,6 +7,7 @@
 //	mainstay status [--json]     what runs: state, generation, workers
 //	mainstay reload              what HUP does, with the outcome
 //	mainstay scale [SET] N       so many workers
+//	mainstay inspect [KIND]      what the services show of themselves
 //	mainstay stop                graceful stop, with the outcome
 //	mainstay version
 //
@@ -49,6 +50,6 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newStatus(), newReload(), newScale(), newStop(), newVersion())
+	root.AddCommand(newUp(), newStatus(), newReload(), newScale(), newInspect(), newStop(), newVersion())
 	return root
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"path/filepath"
 	"strings"
@@ -44,6 +45,15 @@ func (p *program) Scale(context.Context, string, int) (control.Outcome, error) {
 
 func (p *program) Check(context.Context) (control.Outcome, error) {
 	return control.Outcome{Action: "check"}, nil
+}
+
+func (p *program) Kinds(context.Context) ([]string, error) { return []string{"tasks"}, nil }
+
+func (p *program) Inspect(_ context.Context, kind string) ([]control.Inspection, error) {
+	if kind != "tasks" {
+		return nil, &control.Error{Code: 404, Message: "kind: \"" + kind + "\": nothing here shows that; want tasks"}
+	}
+	return []control.Inspection{{Set: "demo", Service: "reaper", Value: json.RawMessage(`["a"]`)}}, nil
 }
 
 // serve runs p behind a control socket and returns its path and what to wait for.
@@ -110,5 +120,20 @@ func TestActionThatFailed(t *testing.T) {
 		if !strings.Contains(out, test.out) || test.out == "" && out != "" {
 			t.Errorf("%s printed %q, want %q", name, out, test.out)
 		}
+	}
+}
+
+func TestInspect(t *testing.T) {
+	path, _ := new(program).serve(t)
+	if out, err := run(t, "inspect", "--socket", path); out != "tasks\n" || err != nil {
+		t.Errorf("inspect printed %q, %v, want the one kind", out, err)
+	}
+	out, err := run(t, "inspect", "tasks", "--socket", path)
+	var shown []control.Inspection
+	if uerr := json.Unmarshal([]byte(out), &shown); uerr != nil || err != nil || len(shown) != 1 || shown[0].Service != "reaper" {
+		t.Errorf("inspect tasks printed %q, %v, want one entry as JSON", out, err)
+	}
+	if out, err := run(t, "inspect", "task", "--socket", path); err == nil || !strings.Contains(err.Error(), "want tasks") || out != "" {
+		t.Errorf("inspect task printed %q, %v, want a refusal that names tasks", out, err)
 	}
 }

@@ -55,11 +55,12 @@ const (
 	Stop    = "stop"    // end now
 	Reopen  = "reopen"  // open the log files anew
 	Report  = "report"  // write a diagnostic report
+	Inspect = "inspect" // show what there is of the kind Name, empty for the kinds, within Timeout; answered by Done
 )
 
 // Types of messages both ways, and from a probe to the launcher.
 const (
-	Done = "done" // answers a request that has no answer of its own; Error empty on success
+	Done = "done" // answers a request that has no answer of its own; Error empty on success; Body, or a memory file, if there is more to say
 	Plan = "plan" // what a probe found: Body, or a memory file as descriptor if that is large
 )
 
