@@ -138,7 +138,7 @@ func TestSVC36TermEndsAtTheDeadline(t *testing.T) {
 	c := request(p, addr, "/slow")
 	begun := time.Now()
 	p.signal(syscall.SIGTERM)
-	p.expect("shutdown timeout: cut web")
+	p.expect("shutdown timeout: cut plainweb")
 	p.exits(service.ExitCut)
 	if took := time.Since(begun); took < timeout {
 		t.Errorf("took %v, want at least %v", took, timeout)
