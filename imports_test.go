@@ -43,6 +43,7 @@ const importPolicy = `
 	socket: internal/proc internal/bind internal/drain systemd
 	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/scoreboard control systemd
 	config: internal/ini
+	logging: config internal/memfd
 
 	# 2: services
 	web: socket internal/drain internal/scoreboard

@@ -1,0 +1,14 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package logging
+
+import "errors"
+
+const canJournal = false
+
+func inMemory([]byte) (rights []byte, done func(), err error) {
+	return nil, nil, errors.ErrUnsupported
+}
