@@ -44,6 +44,7 @@ const importPolicy = `
 	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/scoreboard control systemd
 	config: internal/ini
 	logging: config internal/memfd
+	prove: control
 
 	# 2: services
 	web: socket internal/drain internal/scoreboard

@@ -9,9 +9,10 @@
 //	mainstay scale [SET] N       so many workers
 //	mainstay inspect [KIND]      what the services show of themselves
 //	mainstay stop                graceful stop, with the outcome
+//	mainstay prove load TARGET   what a server loses under load
 //	mainstay version
 //
-// All but up and version ask a program through its control socket, by default that of "mainstay up";
+// Status, reload, scale, inspect and stop ask a program through its control socket, by default that of "mainstay up";
 // with --socket that of any program that uses package service.
 package main
 
@@ -50,6 +51,6 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newStatus(), newReload(), newScale(), newInspect(), newStop(), newVersion())
+	root.AddCommand(newUp(), newStatus(), newReload(), newScale(), newInspect(), newStop(), newProve(), newVersion())
 	return root
 }

@@ -1,0 +1,11 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !unix
+
+package prove
+
+import "time"
+
+// cpuTime is not known here.
+func cpuTime() time.Duration { return 0 }
