@@ -65,7 +65,12 @@ func (p *plan) print(w io.Writer) error {
 		fmt.Fprintf(&b, "listen %s\n", ln.Key())
 	}
 	for _, path := range slices.Sorted(maps.Keys(p.Snapshot)) {
-		fmt.Fprintf(&b, "file %s: %d bytes\n", path, len(p.Snapshot[path].Data))
+		switch f := p.Snapshot[path]; {
+		case f.Folder:
+			fmt.Fprintf(&b, "folder %s: %d names\n", path, len(f.Names))
+		case !f.Missing:
+			fmt.Fprintf(&b, "file %s: %d bytes\n", path, len(f.Data))
+		}
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

@@ -41,7 +41,7 @@ func (s *shell) spawn(a core.Action) {
 		})
 		return
 	}
-	snapshot, err := dupFD(ed.snapshot) // now: the edition may be gone when the hooks have run
+	snapshot, err := dupFD(ed.spawn) // now: the edition may be gone when the hooks have run
 	w := s.worker(a)
 	identity := s.identity(a, ed)
 	s.work.Go(func() {

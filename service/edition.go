@@ -13,20 +13,31 @@ import (
 // configuration it came from, and the listeners they asked for.
 type edition struct {
 	plan     *plan
-	snapshot int  // memfd
-	inPlace  bool // the workers of the generation before take it over
+	snapshot int           // memfd of the plan's snapshot
+	spawn    int           // memfd for workers to come: base and what a mutate has made of it
+	base     proc.Snapshot // of the last reload; without one it is the plan's
+	inPlace  bool          // the workers of the generation before take it over
 
 	mu   sync.Mutex
 	keys map[string]bool // of the listeners in use; workers add to them
 }
 
-// newEdition makes the edition of a plan.
-func newEdition(p *plan) (*edition, error) {
-	fd, err := p.Snapshot.Memfd()
+// newEdition makes the edition of a plan. base is what its workers start from before they take over
+// the plan's snapshot; nil for those that start from that.
+func newEdition(p *plan, base proc.Snapshot) (*edition, error) {
+	ed := &edition{plan: p, base: p.Snapshot, snapshot: -1, spawn: -1, keys: make(map[string]bool)}
+	var mutated proc.Snapshot
+	if base != nil {
+		ed.base, mutated = base, p.Snapshot
+	}
+	var err error
+	if ed.snapshot, err = p.Snapshot.Memfd(); err == nil {
+		ed.spawn, err = ed.base.MemfdMutated(mutated)
+	}
 	if err != nil {
+		ed.close()
 		return nil, err
 	}
-	ed := &edition{plan: p, snapshot: fd, keys: make(map[string]bool)}
 	for _, spec := range p.Listeners {
 		ed.keys[spec.Key()] = true
 	}
@@ -53,8 +64,14 @@ func (ed *edition) listeners() []string {
 	return keys
 }
 
-// close gives the snapshot up; workers have their own descriptors of it.
-func (ed *edition) close() { closeAll([]int{ed.snapshot}) }
+// close gives the snapshots up; workers have their own descriptors of them.
+func (ed *edition) close() {
+	for _, fd := range []int{ed.snapshot, ed.spawn} {
+		if fd >= 0 {
+			closeAll([]int{fd})
+		}
+	}
+}
 
 // closeEditions gives up the editions there are, at the end.
 func (s *shell) closeEditions() {

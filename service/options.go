@@ -58,6 +58,15 @@ type Options struct {
 	// method and log target are taken over; the rest stays as it was. An error refuses the reload.
 	Reload func(ctx context.Context) (Options, error)
 
+	// Configure takes over the files of a reload or mutate in a process that goes on: in every worker
+	// before its services are Reset; in a program without worker processes before they stop, for a
+	// reload, or are Reset; and in the launcher once the change is complete. [ReadFile] and [ReadDir]
+	// answer from the snapshot that the probe has read, and where there is no probe from disk. An error
+	// refuses the change, or, in a worker, is that of its Reset. With Configure a mutate leaves worker
+	// counts, addresses, timeouts and the restart method as they were, also for workers that are
+	// started later: see [Mutated].
+	Configure func(ctx context.Context, how RestartMethod) error
+
 	// Reopen is called on USR1 in the launcher and in every worker: open the log files anew.
 	Reopen func(ctx context.Context) error
 

@@ -99,9 +99,13 @@ func (s *shell) prepareEdition(generation int) {
 	ctx, cancel := context.WithCancel(s.ending)
 	s.prepare = cancel
 	inPlace := s.state.Change.Verb == RestartMutate.String()
+	var mutated *edition
+	if inPlace && s.opts.Configure != nil {
+		mutated = s.editions[s.state.Generation]
+	}
 	s.work.Go(func() {
 		defer cancel()
-		ed, err := s.makeEdition(ctx)
+		ed, err := s.makeEdition(ctx, mutated)
 		if err != nil {
 			s.post(core.Event{Kind: core.EventRefused, Count: generation, Text: err.Error()})
 			return
@@ -115,14 +119,20 @@ func (s *shell) prepareEdition(generation int) {
 	})
 }
 
-// makeEdition makes and checks the next plan, and binds its addresses.
-func (s *shell) makeEdition(ctx context.Context) (*edition, error) {
+// makeEdition makes and checks the next plan, and binds its addresses. Where it only mutates an edition,
+// all but the snapshot stays as that has it.
+func (s *shell) makeEdition(ctx context.Context, mutated *edition) (*edition, error) {
 	p, err := s.nextPlan(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if p.Name != s.opts.Name {
 		return nil, fmt.Errorf("the new plan is of program %q, this is %q", p.Name, s.opts.Name)
+	}
+	if mutated != nil {
+		next := *mutated.plan
+		next.Snapshot, next.logger = p.Snapshot, p.logger
+		return newEdition(&next, mutated.base)
 	}
 	var bound []string
 	for _, spec := range p.Listeners {
@@ -135,7 +145,7 @@ func (s *shell) makeEdition(ctx context.Context) (*edition, error) {
 			bound = append(bound, spec.Key())
 		}
 	}
-	return newEdition(p)
+	return newEdition(p, nil)
 }
 
 // nextPlan makes the plan of a reload by the launcher's own means.
@@ -176,9 +186,33 @@ func (s *shell) commit(generation int) {
 		}
 		s.forget(g, ed)
 	}
+	if now != nil && generation != s.taken { // not after a scale
+		s.taken = generation
+		s.configure(now)
+	}
 	if now != nil && now.plan.logger != nil {
 		s.journal.lines.put(func(int) { s.journal.logger = now.plan.logger }) // which only that queue looks at
 	}
+}
+
+// configure has the launcher itself take over an edition that is in force now. The probe has read the
+// same bytes without a complaint, so an error is one of the program.
+func (s *shell) configure(ed *edition) {
+	if s.opts.Configure == nil || s.opts.Reload != nil {
+		return
+	}
+	how, snapshot := RestartReload, ed.plan.Snapshot
+	if ed.inPlace {
+		how = RestartMutate
+	}
+	s.journal.hook(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), defaultStartTimeout)
+		defer cancel()
+		err := proc.Self().Recall(snapshot, func() error { return s.opts.Configure(ctx, how) })
+		if err != nil {
+			s.journal.log(slog.LevelError, "the launcher did not take over its configuration", "error", err)
+		}
+	})
 }
 
 // keysInUse returns the listeners of all editions there are.

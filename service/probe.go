@@ -39,8 +39,13 @@ func (o *Options) reloadedPlan(ctx context.Context, sets []Set, single bool) (*p
 	if err != nil {
 		return nil, err
 	}
-	for path := range proc.Self().Remembered() {
-		if _, err := ReadFile(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for path, f := range proc.Self().Remembered() {
+		if f.Folder {
+			_, err = ReadDir(path)
+		} else {
+			_, err = ReadFile(path)
+		}
+		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err
 		}
 	}
@@ -139,12 +144,19 @@ func (l *ProcessLauncher) beProbe(ctx context.Context, p *plan, err error) {
 		err = sendPlan(p)
 	}
 	if err != nil {
-		err = proc.Self().Conn().Send(wire.Message{Type: wire.Failed, Error: clip(err.Error())})
-	}
-	if err != nil {
+		Refuse(err)
 		os.Exit(ExitFailed)
 	}
 	os.Exit(ExitOK)
+}
+
+// Refuse tells the launcher, from the probe of a reload, why there is no plan: main cannot come to
+// Launch with the files that it found. In other processes it does nothing. [Exit] calls it; it is for
+// a main that ends by itself.
+func Refuse(err error) {
+	if self := proc.Self(); err != nil && self.Role() == proc.Probe {
+		self.Conn().Send(wire.Message{Type: wire.Failed, Error: clip(err.Error())})
+	}
 }
 
 // sendPlan sends the plan and the snapshot, each in a memfd as either may be large.
@@ -190,7 +202,7 @@ func checkServices(ctx context.Context, p *plan, sets []Set) error {
 // clip shortens a text so that it fits into a message.
 func clip(s string) string {
 	if len(s) > 8<<10 {
-		return s[:8<<10] + " ..."
+		return strings.ToValidUTF8(s[:8<<10], "") + " ..."
 	}
 	return s
 }

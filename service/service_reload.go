@@ -51,8 +51,11 @@ func (s *serviceLoop) reloadAgain() {
 	s.journal.notify("reloading")
 	s.log(slog.LevelInfo, "reloading")
 	s.off(func() func() {
-		opts, err := orGiveUp(ctx, "the plan", func() (Options, error) { return s.l.nextOptions(ctx) })
-		return func() { s.planned(t, opts, err) }
+		next, err := orGiveUp(ctx, "the plan", func() (nextOptions, error) { return s.l.nextOptions(ctx) })
+		if err == nil {
+			_, err = orGiveUp(ctx, "Configure", func() (struct{}, error) { return struct{}{}, next.configure(ctx) })
+		}
+		return func() { s.planned(t, next, err) }
 	})
 }
 
@@ -65,7 +68,7 @@ func (s *serviceLoop) planTimeout() time.Duration {
 }
 
 // planned goes over to new options, unless they were refused.
-func (s *serviceLoop) planned(t *turn, opts Options, err error) {
+func (s *serviceLoop) planned(t *turn, next nextOptions, err error) {
 	if s.turn != t {
 		return
 	}
@@ -73,11 +76,12 @@ func (s *serviceLoop) planned(t *turn, opts Options, err error) {
 		s.finishTurn(err)
 		return
 	}
+	opts := next.opts
 	s.l.mu.Lock()
 	s.l.opts = opts
 	s.l.mu.Unlock()
 	s.journal.lines.put(func(int) { s.journal.logger = opts.Logger }) // which only that queue looks at
-	if opts.RestartMethod == RestartMutate {
+	if next.how == RestartMutate {
 		s.reset(t)
 		return
 	}
@@ -151,35 +155,62 @@ func (s *serviceLoop) setTurning(on bool) {
 	s.l.turning = on
 }
 
+// nextOptions are what a reload goes over to.
+type nextOptions struct {
+	opts     Options
+	how      RestartMethod
+	snapshot proc.Snapshot // nil without a probe
+}
+
+// configure has main's part of this process take over the files.
+func (n *nextOptions) configure(ctx context.Context) error {
+	switch {
+	case n.opts.Configure == nil || n.opts.Reload != nil:
+		if n.snapshot != nil {
+			proc.Self().SetSnapshot(n.snapshot) // which status shows
+		}
+		return nil
+	case n.snapshot == nil:
+		return n.opts.Configure(ctx, n.how)
+	}
+	return proc.Self().Recall(n.snapshot, func() error { return n.opts.Configure(ctx, n.how) })
+}
+
 // nextOptions makes the options of a reload without touching what runs: by Options.Reload, else by a
 // probe. A launcher that leaves the signals alone is not what main runs up to, and where there are no
 // worker processes there is no probe: the options stay as they are then.
-func (l *ServiceLauncher) nextOptions(ctx context.Context) (Options, error) {
+func (l *ServiceLauncher) nextOptions(ctx context.Context) (nextOptions, error) {
 	l.mu.Lock()
-	opts := l.opts
+	next := nextOptions{opts: l.opts, how: l.opts.RestartMethod}
 	l.mu.Unlock()
+	opts := &next.opts
 	if opts.Reload == nil && opts.Signals == SignalsIgnored {
-		return opts, nil
+		return next, nil
 	}
 	if opts.Reload != nil {
-		next, err := opts.Reload(ctx)
+		made, err := opts.Reload(ctx)
 		if err != nil {
-			return opts, err
+			return next, err
 		}
-		if next.Logger == nil {
-			next.Logger = opts.Logger
+		if made.Logger == nil {
+			made.Logger = opts.Logger
 		}
-		next.setDefaults()
-		opts.StartTimeout, opts.ShutdownTimeout = next.StartTimeout, next.ShutdownTimeout
-		opts.RestartMethod, opts.Logger = next.RestartMethod, next.Logger
-		return opts, joinErrors(next.validate(), oneProcess(opts.Name, next.Workers))
+		made.setDefaults()
+		opts.StartTimeout, opts.ShutdownTimeout = made.StartTimeout, made.ShutdownTimeout
+		opts.RestartMethod, opts.Logger = made.RestartMethod, made.Logger
+		next.how = opts.RestartMethod
+		return next, joinErrors(made.validate(), oneProcess(opts.Name, made.Workers))
 	}
 	p, err := opts.nextPlan(ctx)
 	switch {
 	case errors.Is(err, errors.ErrUnsupported):
-		return opts, nil
+		return next, nil
 	case err != nil:
-		return opts, err
+		return next, err
+	}
+	next.snapshot = p.Snapshot
+	if opts.Configure != nil && next.how == RestartMutate {
+		return next, nil // what is not mutable stays
 	}
 	opts.RestartMethod, opts.ShutdownTimeout = p.RestartMethod, time.Duration(p.Core.StopTimeout)
 	for _, set := range p.Core.Sets {
@@ -188,7 +219,10 @@ func (l *ServiceLauncher) nextOptions(ctx context.Context) (Options, error) {
 			err = oneProcess(opts.Name, max(set.Workers, 2))
 		}
 	}
-	return opts, err
+	if opts.Configure == nil {
+		next.how = opts.RestartMethod
+	}
+	return next, err
 }
 
 // oneProcess refuses a number of workers that an in-process program cannot go over to.

@@ -31,6 +31,7 @@ type shell struct {
 	quit     *core.Action
 	hurried  bool // a second TERM has come
 	desk     desk // asks Options.Inspect
+	taken    int  // the generation that Options.Configure has heard of
 
 	events  chan core.Event // to the loop; no buffer is needed, posters wait or give up at done
 	views   chan func()     // run on the loop, to look at its state
@@ -51,7 +52,7 @@ type shell struct {
 
 // newShell prepares to run a plan: the first edition is the launcher's own.
 func newShell(l *ProcessLauncher, p *plan) (*shell, error) {
-	first, err := newEdition(p)
+	first, err := newEdition(p, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +70,7 @@ func newShell(l *ProcessLauncher, p *plan) (*shell, error) {
 		done:     make(chan struct{}),
 		children: make(map[uint64]*child),
 		waiters:  make(map[uint64]chan core.Outcome),
+		taken:    1,
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
 	s.starting, s.halt = context.WithCancelCause(s.ending)

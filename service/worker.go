@@ -222,7 +222,7 @@ func (w *worker) reset(ctx context.Context, m proc.Incoming) {
 		w.self.SetSnapshot(snap)
 	}
 	w.tasks.Go(func() {
-		if err := w.life.reset(ctx); err != nil {
+		if err := w.reconfigure(ctx); err != nil {
 			answer.Error = clip(err.Error())
 			w.opts.Logger.Error("reset failed", "set", w.id.Set, "worker", w.id.Slot, "error", err)
 		}
@@ -234,6 +234,16 @@ func (w *worker) reset(ctx context.Context, m proc.Incoming) {
 		case <-w.life.done():
 		}
 	})
+}
+
+// reconfigure has main's part of this process take over the snapshot, and then the services.
+func (w *worker) reconfigure(ctx context.Context) error {
+	if f := w.opts.Configure; f != nil {
+		if err := f(ctx, RestartMutate); err != nil {
+			return err
+		}
+	}
+	return w.life.reset(ctx)
 }
 
 // reopen has log files opened anew.

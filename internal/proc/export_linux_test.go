@@ -5,12 +5,17 @@ package proc
 
 // Internals that tests look at.
 var (
-	ChildEnv       = childEnv
-	ParseMarker    = parseMarker
-	ParseStat      = parseStat
-	DecodeSnapshot = decodeSnapshot
-	NewProcess     = newProcess
+	ChildEnv    = childEnv
+	ParseMarker = parseMarker
+	ParseStat   = parseStat
+	NewProcess  = newProcess
 )
+
+// DecodeSnapshot returns the files of a snapshot, and what a mutate made of them.
+func DecodeSnapshot(data []byte) (files, mutated Snapshot, err error) {
+	f, err := decodeSnapshot(data)
+	return f.Files, f.Mutated, err
+}
 
 const (
 	OutputQueue = outputQueue

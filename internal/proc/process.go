@@ -21,12 +21,14 @@ type Process struct {
 	table   *Table
 	calls   *calls // nil when Alone
 
-	mu       sync.Mutex
-	identity wire.Identity
-	files    Snapshot // read so far; in a worker the snapshot
-	load     func() (Snapshot, error)
-	specs    []bind.Spec
-	leased   map[string]bool // keys of the leases open in a worker or probe
+	mu        sync.Mutex
+	identity  wire.Identity
+	files     Snapshot // read so far; in a worker the snapshot
+	mutated   Snapshot // in a worker, what is to come in place of files; nil for nothing
+	recalling bool     // files answer for the disk, see Recall
+	load      func() (snapshotFile, error)
+	specs     []bind.Spec
+	leased    map[string]bool // keys of the leases open in a worker or probe
 }
 
 func newProcess(role Role, conn *wire.Conn) *Process {

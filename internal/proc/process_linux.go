@@ -91,12 +91,12 @@ func (p *Process) outlive() {
 }
 
 // loadSnapshot reads what the launcher gave; /dev/null in its place is nothing.
-func loadSnapshot() (Snapshot, error) {
+func loadSnapshot() (snapshotFile, error) {
 	var st syscall.Stat_t
 	if err := syscall.Fstat(fdSnapshot, &st); err == nil && st.Mode&syscall.S_IFMT == syscall.S_IFCHR {
-		return make(Snapshot), nil
+		return snapshotFile{Files: make(Snapshot)}, nil
 	}
-	return OpenSnapshot(fdSnapshot)
+	return readSnapshot(fdSnapshot)
 }
 
 // isChannel reports whether fd is the kind of socket that a launcher passes.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,7 @@ func ExampleSnapshot() {
 var someFiles = proc.Snapshot{
 	"/a": {Data: []byte("text")}, "/b": {Data: []byte{}}, "/c": {Missing: true},
 	"/d": {Data: []byte("\x00\xff binary \n")}, "/e \"quoted\"\n": {Data: []byte("x")},
+	"/f": {Folder: true, Names: []string{"a", "b \n"}}, "/g": {Folder: true},
 }
 
 func TestSnapshotRoundTrip(t *testing.T) {
@@ -53,7 +55,7 @@ func TestSnapshotRoundTrip(t *testing.T) {
 			defer syscall.Close(fd)
 			got, err := proc.OpenSnapshot(fd)
 			if err != nil || !maps.EqualFunc(got, s, func(a, b proc.File) bool {
-				return string(a.Data) == string(b.Data) && a.Missing == b.Missing
+				return string(a.Data) == string(b.Data) && a.Missing == b.Missing && a.Folder == b.Folder && slices.Equal(a.Names, b.Names)
 			}) {
 				t.Errorf("OpenSnapshot() = %v, %v, want %v", got, err, s)
 			}
@@ -88,6 +90,8 @@ func TestFingerprintsDiffer(t *testing.T) {
 	for _, s := range []proc.Snapshot{
 		{}, {"/a": {}}, {"/a": {Missing: true}}, {"/a": file("missing")}, {"/a": file("b")}, {"/ab": {}},
 		{"/a": file("x"), "/b": file("y")}, {"/a": file("y"), "/b": file("x")}, {"/a": file("x/by")},
+		{"/a": {Folder: true}}, {"/a": {Folder: true, Names: []string{"b"}}}, {"/a": {Folder: true, Names: []string{"bc"}}},
+		{"/a": {Folder: true, Names: []string{"b", "c"}}}, {"/a": file("folder")},
 	} {
 		f := s.Fingerprint()
 		if other, ok := seen[f]; ok {
@@ -102,14 +106,24 @@ func TestFingerprintsDiffer(t *testing.T) {
 
 func FuzzDecodeSnapshot(f *testing.F) {
 	f.Add([]byte(`{"version":1,"files":{"/a":{"data":"eA=="},"/b":{"missing":true}}}`))
+	f.Add([]byte(`{"version":2,"files":{"/d":{"folder":true,"names":["a","b"]}},"mutated":{"/d":{"missing":true}}}`))
 	f.Add([]byte(`{"version":1}`))
 	f.Add([]byte("null"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s, err := proc.DecodeSnapshot(data)
-		if (s == nil) == (err == nil) {
-			t.Errorf("decodeSnapshot(%q) = %v, %v", data, s, err)
+		s, mutated, err := proc.DecodeSnapshot(data)
+		if (s == nil) == (err == nil) || mutated != nil && err != nil {
+			t.Errorf("decodeSnapshot(%q) = %v, %v, %v", data, s, mutated, err)
 		}
 	})
+}
+
+// A snapshot of the version before: an upgraded program reads what its former self wrote.
+func TestDecodeSnapshotOfVersion1(t *testing.T) {
+	s, mutated, err := proc.DecodeSnapshot([]byte(`{"version":1,"files":{"/a":{"data":"eA=="},"/b":{"missing":true}}}`))
+	want := proc.Snapshot{"/a": {Data: []byte("x")}, "/b": {Missing: true}}
+	if err != nil || mutated != nil || !reflect.DeepEqual(s, want) {
+		t.Errorf("decodeSnapshot = %v, %v, %v, want %v", s, mutated, err, want)
+	}
 }
 
 func TestReadFileRemembers(t *testing.T) {
@@ -240,5 +254,113 @@ func TestSetSnapshotReplacesTheFiles(t *testing.T) {
 	s["/etc/new"] = proc.File{Data: []byte("changed behind its back")}
 	if data, err := p.ReadFile("/etc/new"); err != nil || string(data) != "new" {
 		t.Errorf("ReadFile = %q, %v, want %q", data, err, "new")
+	}
+}
+
+func TestReadDirRemembers(t *testing.T) {
+	dir := t.TempDir()
+	folder := filepath.Join(dir, "conf.d")
+	for _, name := range []string{"b", "a"} {
+		if err := os.MkdirAll(filepath.Join(folder, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := proc.NewProcess(proc.Alone, nil)
+	want := []string{"a", "b"}
+	got, err := p.ReadDir(folder)
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("ReadDir = %q, %v, want %q", got, err, want)
+	}
+	got[0] = "changed" // the caller's, and nobody else's
+	missing := filepath.Join(dir, "missing")
+	if _, err := p.ReadDir(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadDir of a missing folder: %v, want %v", err, fs.ErrNotExist)
+	}
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.ReadDir(file); !errors.Is(err, syscall.ENOTDIR) {
+		t.Errorf("ReadDir of a file: %v, want %v", err, syscall.ENOTDIR)
+	}
+	snapshot := p.Remembered()
+	if want := (proc.Snapshot{folder: {Folder: true, Names: want}, missing: {Missing: true}}); !reflect.DeepEqual(snapshot, want) {
+		t.Errorf("Remembered() = %v, want %v", snapshot, want)
+	}
+
+	w := proc.NewProcess(proc.Worker, nil)
+	w.SetSnapshot(snapshot)
+	if err := os.RemoveAll(folder); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.ReadDir(folder); err != nil || !slices.Equal(got, want) {
+		t.Errorf("ReadDir in a worker = %q, %v, want %q", got, err, want)
+	}
+	if _, err := w.ReadFile(folder); !errors.Is(err, syscall.EISDIR) {
+		t.Errorf("ReadFile of a folder in a worker: %v, want %v", err, syscall.EISDIR)
+	}
+	if err := os.Mkdir(missing, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := w.ReadDir(missing); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("ReadDir of a folder that came later = %q, %v, want %v", got, err, fs.ErrNotExist)
+	}
+}
+
+func TestRecallAnswersFromTheSnapshotForAWhile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, []byte("disk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := proc.NewProcess(proc.Alone, nil)
+	s := proc.Snapshot{file: {Data: []byte("snapshot")}}
+	failed := errors.New("as it should")
+	if err := p.Recall(s, func() error {
+		if data, err := p.ReadFile(file); err != nil || string(data) != "snapshot" {
+			t.Errorf("ReadFile in Recall = %q, %v", data, err)
+		}
+		return failed
+	}); err != failed {
+		t.Errorf("Recall = %v, want %v", err, failed)
+	}
+	if p.Remembered().Fingerprint() != s.Fingerprint() {
+		t.Error("Recall left another snapshot behind")
+	}
+	if data, err := p.ReadFile(file); err != nil || string(data) != "disk" {
+		t.Errorf("ReadFile after Recall = %q, %v", data, err)
+	}
+}
+
+// mutated reads a file before and after it asks for what a mutate made of it.
+var mutated = program("mutated", func() int {
+	var said []string
+	for range 3 {
+		data, err := proc.Self().ReadFile("/app.conf")
+		said = append(said, fmt.Sprintf("%s: %v %v", data, err, proc.Self().Mutated()))
+	}
+	tell(said)
+	return 0
+})
+
+func TestWorkerTakesOverAMutate(t *testing.T) {
+	before, after := proc.Snapshot{"/app.conf": {Data: []byte("before")}}, proc.Snapshot{"/app.conf": {Data: []byte("after")}}
+	for name, c := range map[string]struct {
+		mutated proc.Snapshot
+		want    []string
+	}{
+		"none": {nil, []string{"before: <nil> false", "before: <nil> false", "before: <nil> false"}},
+		"one":  {after, []string{"before: <nil> true", "after: <nil> false", "after: <nil> false"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fd, err := before.MemfdMutated(c.mutated)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer syscall.Close(fd)
+			child := start(t, newSpawner(t), mutated, proc.Command{Role: proc.Worker, Snapshot: fd})
+			if got := told[[]string](t, child); !slices.Equal(got, c.want) {
+				t.Errorf("it read %q, want %q", got, c.want)
+			}
+		})
 	}
 }
