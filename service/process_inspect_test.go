@@ -33,7 +33,7 @@ var shower = asProgram("shower", func() {
 		"config": func() any { return "of the launcher" },
 		"panic":  func() any { panic("of the launcher") },
 	}
-	api := &numbered{Service: narrate("api")}
+	api := &inspected{Service: narrate("api")}
 	other := service.Named("other", &showing{narrate("other"), func() map[string]any {
 		return map[string]any{"large": large}
 	}})
@@ -47,20 +47,20 @@ var shower = asProgram("shower", func() {
 		service.Set{Name: "odd", Workers: 1, Services: []service.Service{odd, shows("even", always("tasks", "even"))}})
 })
 
-// numbered shows which worker it is.
-type numbered struct {
+// inspected shows which worker it is.
+type inspected struct {
 	service.Service
 	id atomic.Int64
 }
 
-func (n *numbered) Unwrap() service.Service { return n.Service }
+func (n *inspected) Unwrap() service.Service { return n.Service }
 
-func (n *numbered) Start(ctx context.Context) error {
+func (n *inspected) Start(ctx context.Context) error {
 	n.id.Store(int64(service.WorkerOf(ctx).ID))
 	return nil
 }
 
-func (n *numbered) Inspect() map[string]any { return map[string]any{"tasks": n.id.Load()} }
+func (n *inspected) Inspect() map[string]any { return map[string]any{"tasks": n.id.Load()} }
 
 // inspects asks for a kind.
 func (f *fleet) inspects(kind string) []control.Inspection {

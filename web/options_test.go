@@ -36,31 +36,31 @@ func optioned(t *testing.T, file string) (*web.Server, time.Duration) {
 }
 
 func TestOptions(t *testing.T) {
-	byDefault := web.Server{
+	byDefault := &web.Server{
 		LogFormat: web.DefaultLogFormat, PoolSize: web.DefaultPoolSize, MaxHeaderLine: web.DefaultMaxHeaderLine,
 		ClientSocketTimeout: web.DefaultClientSocketTimeout,
 	}
 	for name, c := range map[string]struct {
 		file string
-		want web.Server
+		want *web.Server
 		idle time.Duration
 	}{
 		"none": {"", byDefault, 10 * time.Minute},
 		"zeros are without limit": {
 			"[DEFAULT]\nwsgi_default_pool_size = 0\nmax_header_line = 0\nclient_socket_timeout = 0\ntcp_keepidle = 0\n",
-			web.Server{LogFormat: web.DefaultLogFormat, PoolSize: -1, MaxHeaderLine: -1, ClientSocketTimeout: -1}, -1,
+			&web.Server{LogFormat: web.DefaultLogFormat, PoolSize: -1, MaxHeaderLine: -1, ClientSocketTimeout: -1}, -1,
 		},
 		"others": {
 			"[DEFAULT]\nwsgi_default_pool_size = 1\nmax_header_line = 2\nclient_socket_timeout = 3\ntcp_keepidle = 4\n" +
 				"wsgi_keep_alive = no\nwsgi_server_debug = yes\nwsgi_log_format = %(status_code)d\n[ssl]\ncert_file = c\nkey_file = k\n",
-			web.Server{
+			&web.Server{
 				LogFormat: "%(status_code)d", PoolSize: 1, MaxHeaderLine: 2, ClientSocketTimeout: 3 * time.Second,
 				DisableKeepAlives: true, Debug: true, CertFile: "c", KeyFile: "k",
 			}, 4 * time.Second,
 		},
 		"old names": {
 			"[DEFAULT]\nssl_cert_file = c\nssl_key_file = k\n",
-			web.Server{
+			&web.Server{
 				LogFormat: web.DefaultLogFormat, PoolSize: web.DefaultPoolSize, MaxHeaderLine: web.DefaultMaxHeaderLine,
 				ClientSocketTimeout: web.DefaultClientSocketTimeout, CertFile: "c", KeyFile: "k",
 			}, 10 * time.Minute,
@@ -68,8 +68,8 @@ func TestOptions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, idle := optioned(t, c.file)
-			if !reflect.DeepEqual(s, &c.want) || idle != c.idle {
-				t.Errorf("%q makes %+v with %v, want %+v with %v", c.file, s, idle, &c.want, c.idle)
+			if !reflect.DeepEqual(s, c.want) || idle != c.idle {
+				t.Errorf("%q makes %+v with %v, want %+v with %v", c.file, s, idle, c.want, c.idle)
 			}
 		})
 	}
