@@ -18,6 +18,9 @@ import (
 
 const levelAlarm = slog.LevelError
 
+// rotatePatience is what a line waits for another process that rotates the file.
+const rotatePatience = 50 * time.Millisecond
+
 // A rotation says when a log file is renamed, and what becomes of it. The names are those of Python's
 // handlers: log.1 is the youngest by size, log.2026-11-22 the file of that day by time.
 type rotation struct {
@@ -107,21 +110,26 @@ func (s *file) lock() (*os.File, error) {
 	return nil, err
 }
 
+// awaitLock is lock that waits, for a limited time: whoever has the lock has it for a few renames.
+func (s *file) awaitLock(limit time.Duration) (*os.File, error) {
+	const step = 200 * time.Microsecond
+	for waited := time.Duration(0); ; waited += step {
+		lock, err := s.lock()
+		if lock != nil || err != nil {
+			return lock, err
+		}
+		if waited >= limit {
+			return nil, fmt.Errorf("%s: locked by another process for %v", s.lockPath(), limit)
+		}
+		time.Sleep(step)
+	}
+}
+
 // startPeriod takes over the period of the file, or begins one: with its last change if it is not new.
 func (s *file) startPeriod() error {
-	var lock *os.File
-	for range 100 { // whoever has it holds it for a few renames
-		var err error
-		if lock, err = s.lock(); err != nil {
-			return err
-		}
-		if lock != nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	if lock == nil {
-		return fmt.Errorf("%s: locked by another process for a second", s.lockPath())
+	lock, err := s.awaitLock(time.Second)
+	if err != nil {
+		return err
 	}
 	defer lock.Close()
 	now := time.Now()
@@ -160,9 +168,9 @@ func writePeriod(lock *os.File, t time.Time) error {
 // rotateLocked renames the file and opens another under its name. Of several processes one does; the
 // others find another file under the name, before their next line or, here, behind the lock.
 func (s *file) rotateLocked(now time.Time, more int64) error {
-	lock, err := s.lock()
-	if err != nil || lock == nil {
-		return err // with no error somebody else is at it: this line may go into the old file
+	lock, err := s.awaitLock(rotatePatience)
+	if err != nil {
+		return err // this line may go into the old file
 	}
 	defer lock.Close()
 	if s.rotate.kind == "interval" {
