@@ -52,8 +52,8 @@ func (d *datagram) dial() error {
 	return err
 }
 
-// send sends one datagram, with out-of-band data or none.
-func (d *datagram) send(b, oob []byte) error {
+// send sends one datagram, or an empty one with rights.
+func (d *datagram) send(b, rights []byte) error {
 	if d.conn == nil && time.Now().Before(d.next) {
 		return fmt.Errorf("%s: not there", d.paths[0])
 	}
@@ -63,7 +63,7 @@ func (d *datagram) send(b, oob []byte) error {
 			err = d.dial()
 		}
 		if err == nil {
-			if err = d.put(b, oob); err == nil {
+			if err = d.put(b, rights); err == nil {
 				d.stalled = false
 				return nil
 			}
@@ -84,7 +84,7 @@ func (d *datagram) send(b, oob []byte) error {
 	}
 }
 
-func (d *datagram) put(b, oob []byte) error {
+func (d *datagram) put(b, rights []byte) error {
 	wait := datagramPatience
 	if d.stalled {
 		wait = stalledPatience
@@ -92,12 +92,11 @@ func (d *datagram) put(b, oob []byte) error {
 	if err := d.conn.SetWriteDeadline(time.Now().Add(wait)); err != nil {
 		return err
 	}
-	if oob == nil {
+	if rights == nil {
 		_, err := d.conn.Write(b)
 		return err
 	}
-	_, _, err := d.conn.WriteMsgUnix(b, oob, nil)
-	return err
+	return sendRights(d.conn, rights)
 }
 
 func (d *datagram) close() {
