@@ -56,7 +56,7 @@ const importPolicy = `
 
 	# beside the product: servers and clients of other people, and this product measured among them
 	internal/peer:
-	internal/bench: control internal/peer
+	internal/bench: control logging internal/peer
 	internal/bench/bare:
 	interop: public internal/peer
 `

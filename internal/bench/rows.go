@@ -31,4 +31,5 @@ var rows = []row{
 	{"kill", "a worker killed to its replacement ready", killRow},
 	{"memory", "memory of an idle worker", memoryRow},
 	{"idle", "CPU of an idle launcher", idleRow},
+	{"logging", "a log line beside slog's handlers", loggingRow},
 }
