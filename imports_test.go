@@ -37,6 +37,7 @@ const importPolicy = `
 	internal/ini:
 	systemd:
 	control:
+	looping:
 
 	# 1: processes, and what lives in them
 	internal/proc: internal/wire internal/bind internal/scoreboard internal/drain internal/memfd
