@@ -51,7 +51,8 @@ const importPolicy = `
 	web: socket internal/drain internal/scoreboard
 	servicetest: service internal/drain
 
-	# 3: programs
+	# 3: programs, and what they are made with
+	daemon: service config logging control
 	cmd/mainstay: public github.com/spf13/cobra github.com/rogpeppe/go-internal
 	examples/...: public
 

@@ -37,8 +37,9 @@ const commandUsage = `config sample              a commented file of all options
 config validate [--strict] read all files and say what is wrong; --strict refuses unknown options
 config show [--json] [--set]
                            values in force and where each is from; --set leaves defaults out
-config diff FILE           what differs from the values in FILE, which "config show --json" wrote,
-                           and which changes need a reload
+config diff [FILE]         what differs from the values in FILE, which "config show --json" wrote, and
+                           which changes need a reload; a daemon compares with the running one if
+                           there is no FILE
 All take the flags of the program, such as --config-file.
 `
 

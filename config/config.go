@@ -18,6 +18,7 @@ import (
 type Options struct {
 	Project     string // oslo's project: "nova" finds /etc/nova/nova.conf; "" is none
 	Program     string // "" is the base name of os.Args[0]; finds <program>.conf
+	Command     string // how the program is called, for --help; "" is Program
 	Version     string // for --version; "" is no such flag
 	Description string // for --help
 
@@ -45,6 +46,9 @@ type Options struct {
 func (o *Options) setDefaults() {
 	if o.Program == "" && len(os.Args) > 0 {
 		o.Program = filepath.Base(os.Args[0])
+	}
+	if o.Command == "" {
+		o.Command = o.Program
 	}
 	if o.ReadFile == nil {
 		o.ReadFile = os.ReadFile

@@ -9,17 +9,25 @@ import (
 	"strings"
 )
 
+// flagWidth is where the help of a flag begins; that of a longer one has a line of its own.
+const flagWidth = 34
+
 // Usage writes the flags of the command line with their help: what --help is for.
 func (c *Config) Usage(w io.Writer) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var b strings.Builder
-	fmt.Fprintf(&b, "usage: %s [flags]\n", c.opts.Program)
+	fmt.Fprintf(&b, "usage: %s [flags]\n", c.opts.Command)
 	if c.opts.Description != "" {
 		fmt.Fprintf(&b, "\n%s\n", c.opts.Description)
 	}
 	b.WriteString("\nflags:\n")
-	line := func(flag, help string) { fmt.Fprintf(&b, "  %-34s %s\n", flag, help) }
+	line := func(flag, help string) {
+		if len(flag) > flagWidth {
+			flag += "\n" + strings.Repeat(" ", flagWidth+2)
+		}
+		fmt.Fprintf(&b, "  %-*s %s\n", flagWidth, flag, help)
+	}
 	line("-h, --help", "this text")
 	if c.opts.Version != "" {
 		line("--version", "the version")
@@ -37,14 +45,16 @@ func (c *Config) Usage(w io.Writer) error {
 	return err
 }
 
-// usage is -s, --name VALUE or --flag, --noflag.
+// usage is -s, --name VALUE or --flag, --noflag, with "-" in place of "_": both are taken.
 func (o *option) usage() string {
-	flag := "--" + o.flag()
+	flag := "--" + dashed(o.flag())
 	if o.Short != "" {
 		flag = "-" + o.Short + ", " + flag
 	}
 	if o.isBool() {
-		return flag + ", --" + cliName(o.group, "no", o.Name)
+		return flag + ", --" + dashed(cliName(o.group, "no", o.Name))
 	}
 	return flag + " " + strings.ToUpper(o.name)
 }
+
+func dashed(name string) string { return strings.ReplaceAll(name, "_", "-") }

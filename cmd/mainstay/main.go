@@ -10,6 +10,7 @@
 //	mainstay inspect [KIND]      what the services show of themselves
 //	mainstay stop                graceful stop, with the outcome
 //	mainstay prove load TARGET   what a server loses under load
+//	mainstay config VERB up      its configuration files: sample, validate, show, diff
 //	mainstay version
 //
 // Status, reload, scale, inspect and stop ask a program through its control socket, by default that of "mainstay up";
@@ -18,6 +19,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -31,6 +33,9 @@ const programName = "mainstay"
 
 func main() {
 	err := newRoot().ExecuteContext(context.Background())
+	if code, ok := errors.AsType[ended](err); ok {
+		os.Exit(int(code))
+	}
 	if err != nil {
 		// One line, whatever was joined on the way: the reader may be a log.
 		fmt.Fprintf(os.Stderr, "%s: %s\n", programName, strings.ReplaceAll(err.Error(), "\n", "; "))
@@ -51,6 +56,6 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newStatus(), newReload(), newScale(), newInspect(), newStop(), newProve(), newVersion())
+	root.AddCommand(newUp(), newConfig(), newStatus(), newReload(), newScale(), newInspect(), newStop(), newProve(), newVersion())
 	return root
 }

@@ -4,89 +4,89 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/mainstay-go/mainstay/control"
+	"github.com/mainstay-go/mainstay/config"
+	"github.com/mainstay-go/mainstay/daemon"
 	"github.com/mainstay-go/mainstay/service"
 	"github.com/mainstay-go/mainstay/socket"
 	"github.com/mainstay-go/mainstay/web"
 )
 
-// up is the reference control plane: its options, as the command line spells them.
-type up struct {
-	listen          string
-	workers         int
-	statePath       string
-	restartMethod   string
-	shutdownTimeout durationFlag
-	configFiles     []string
-	configDir       string
-	check           bool
+// upProgram is the reference control plane, which prints to out where it serves.
+func upProgram(out io.Writer) daemon.Program {
+	return daemon.Program{
+		Name:    programName,
+		Project: programName,
+		Command: programName + " up",
+		Description: "Runs an HTTP API in worker processes under one launcher, until it is told to stop. TERM stops it\n" +
+			"gracefully, HUP reloads it, and the other commands steer it through its control socket.",
+		Declare: declareUp,
+		Run:     func(ctx context.Context, d *daemon.Daemon) error { return runUp(ctx, d, out) },
+	}
 }
 
 func newUp() *cobra.Command {
-	u := up{shutdownTimeout: durationFlag(time.Minute)}
-	cmd := &cobra.Command{
-		Use:   "up",
-		Short: "Run the reference control plane",
-		Long: "Up runs an HTTP API in worker processes under one launcher, until it is told to stop. TERM stops it\n" +
-			"gracefully, HUP reloads it, and the other commands steer it through its control socket.",
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error { return u.run(cmd.Context(), cmd.OutOrStdout()) },
+	return &cobra.Command{
+		Use:                "up",
+		Short:              "Run the reference control plane",
+		DisableFlagParsing: true, // its options are those of its configuration
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runProgram(cmd, upProgram(cmd.OutOrStdout()), args)
+		},
 	}
-	f := cmd.Flags()
-	f.StringVar(&u.listen, "listen", "127.0.0.1:8774", "address of the API: HOST:PORT, [::1]:PORT, :PORT, unix:/PATH or unix:@NAME")
-	f.IntVar(&u.workers, "workers", 2, "worker processes of the API")
-	f.StringVar(&u.statePath, "state-path", control.StatePath(), "directory of the control socket, made if absent")
-	f.StringVar(&u.restartMethod, "restart-method", "reload", "what HUP does: reload or mutate")
-	f.Var(&u.shutdownTimeout, "shutdown-timeout", "bound of a graceful stop; 0 waits without end")
-	f.StringArrayVar(&u.configFiles, "config-file", nil, "configuration file, may be repeated; kept with each generation of workers")
-	f.StringVar(&u.configDir, "config-dir", "", "directory of further configuration files, *.conf in order of name")
-	f.BoolVar(&u.check, "check", false, "make and check the plan, print it, start nothing")
-	return cmd
 }
 
-// run is main of the launcher, of every worker and of the probe of a reload.
-func (u *up) run(ctx context.Context, out io.Writer) error {
-	slog.SetDefault(slog.New(slog.NewTextHandler(os.Stderr, nil)))
-	if u.check {
-		if done, err := service.Check(ctx, out); done {
+// runProgram runs a program of this binary.
+func runProgram(cmd *cobra.Command, p daemon.Program, args []string) error {
+	code := daemon.Run(cmd.Context(), p, args, os.LookupEnv, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	if code == service.ExitOK {
+		return nil
+	}
+	return ended(code)
+}
+
+// ended is the exit code of a program that has said itself what there is to say.
+type ended int
+
+func (e ended) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+func declareUp(conf *config.Config) error {
+	for _, options := range []any{daemon.ServerOptions{}, web.Options{}} {
+		if err := conf.Register("", options); err != nil {
 			return err
 		}
 	}
-	opts, err := u.options()
-	if err != nil {
+	if err := conf.SetDefault("", "listen", "127.0.0.1:8774"); err != nil {
 		return err
 	}
-	network, address, err := socket.ParseAddress(u.listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	ln, err := socket.Listen(ctx, network, address)
-	if err != nil {
-		return err
-	}
-	defer ln.Close()
+	return conf.SetDefault("", "workers", 2)
+}
 
-	api := &web.Server{Label: "api", Listener: ln, Handler: newAPI(), AccessLog: slog.Default()}
+// runUp is main of the launcher, of every worker and of the probe of a reload.
+func runUp(ctx context.Context, d *daemon.Daemon, out io.Writer) error {
+	api, err := service.Build("api", func(ctx context.Context) (service.Service, error) { return newServer(ctx, d) })
+	if err != nil {
+		return err
+	}
+	opts := d.Options()
+	opts.ControlOptional = false // the other commands need it, and a second control plane must not begin
 	l := service.NewProcessLauncher(opts)
-	if err := l.Add(service.Set{Name: "api", Services: []service.Service{api}, Workers: u.workers}); err != nil {
+	workers := config.Get[daemon.ServerOptions](d.Config, "").Workers
+	if err := l.Add(service.Set{Name: "api", Services: []service.Service{api}, Workers: workers}); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	announced := make(chan struct{})
 	go func() {
 		defer close(announced)
-		u.announce(ctx, l, out)
+		announce(ctx, d, l, out)
 	}()
 	err = l.Run(ctx)
 	cancel()
@@ -94,49 +94,25 @@ func (u *up) run(ctx context.Context, out io.Writer) error {
 	return err
 }
 
-// options makes the launcher's options of the command line's.
-func (u *up) options() (service.Options, error) {
-	method, err := service.ParseRestartMethod(u.restartMethod)
+// newServer makes the API that the configuration asks for.
+func newServer(ctx context.Context, d *daemon.Daemon) (service.Service, error) {
+	conf := d.Config.Snapshot()
+	network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](conf, "").Listen)
 	if err != nil {
-		return service.Options{}, fmt.Errorf("--restart-method: %w", err)
+		return nil, d.Refuse("", "listen", err.Error())
 	}
-	files, err := u.files()
+	options := config.Get[web.Options](conf, "")
+	ln, err := options.Socket().Listen(ctx, network, address)
 	if err != nil {
-		return service.Options{}, err
+		return nil, err
 	}
-	return service.Options{
-		Name: programName,
-		// Zero is without end here and the default there.
-		ShutdownTimeout: cmp.Or(time.Duration(u.shutdownTimeout), -1),
-		RestartMethod:   method,
-		Files:           files,
-		Control:         u.socketPath(),
-		Check:           u.check,
-	}, nil
-}
-
-func (u *up) socketPath() string { return control.SocketPath(u.statePath, programName) }
-
-// files returns the configuration files, those of the directory last.
-func (u *up) files() ([]string, error) {
-	if u.configDir == "" {
-		return u.configFiles, nil
-	}
-	entries, err := os.ReadDir(u.configDir)
-	if err != nil {
-		return nil, fmt.Errorf("--config-dir: %w", err)
-	}
-	files := u.configFiles
-	for _, e := range entries {
-		if filepath.Ext(e.Name()) == ".conf" {
-			files = append(files, filepath.Join(u.configDir, e.Name()))
-		}
-	}
-	return files, nil
+	api := &web.Server{Label: "api", Listener: ln, Handler: newAPI(), AccessLog: slog.Default()}
+	options.Apply(api)
+	return api, nil
 }
 
 // announce prints, once every worker serves, where. In a process that is no launcher that is never.
-func (u *up) announce(ctx context.Context, l *service.ProcessLauncher, out io.Writer) {
+func announce(ctx context.Context, d *daemon.Daemon, l *service.ProcessLauncher, out io.Writer) {
 	if l.Await(ctx, service.StateRunning) != nil {
 		return
 	}
@@ -147,5 +123,5 @@ func (u *up) announce(ctx context.Context, l *service.ProcessLauncher, out io.Wr
 		}
 		fmt.Fprintf(out, "API on http://%s/\n", a.Address)
 	}
-	fmt.Fprintf(out, "control socket %s\n", u.socketPath())
+	fmt.Fprintf(out, "control socket %s\n", d.SocketPath())
 }

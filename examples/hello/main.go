@@ -6,7 +6,8 @@
 //	hello --listen 127.0.0.1:8080 --workers 4
 //
 // It answers / with "hello, world", /pid with the process that serves, /slow?d=2s after that time,
-// and /echo with the body that it is sent.
+// and /echo with the body that it is sent. Its options may stand in a file as well: "hello config
+// sample" writes one.
 package main
 
 import (
@@ -20,49 +21,68 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mainstay-go/mainstay/config"
+	"github.com/mainstay-go/mainstay/daemon"
 	"github.com/mainstay-go/mainstay/service"
 	"github.com/mainstay-go/mainstay/socket"
 	"github.com/mainstay-go/mainstay/web"
 )
 
-func main() { service.Exit(run(context.Background(), parseFlags(os.Args[1:]))) }
+const program = "hello"
 
-// run is main of the launcher, of every worker and of the probe of a reload.
-func run(ctx context.Context, o options) error {
-	if o.check {
-		if done, err := service.Check(ctx, os.Stdout); done {
+func main() {
+	daemon.Main(daemon.Program{
+		Name:        program,
+		Project:     program,
+		Description: "An HTTP server in this process or in worker processes.",
+		Declare:     declare,
+		Run:         run,
+	})
+}
+
+func declare(conf *config.Config) error {
+	for _, options := range []any{daemon.ServerOptions{}, web.Options{}} {
+		if err := conf.Register("", options); err != nil {
 			return err
 		}
 	}
-	method, err := service.ParseRestartMethod(o.restartMethod)
+	return conf.Register("ssl", web.SSLOptions{})
+}
+
+// run is main of the launcher, of every worker and of the probe of a reload.
+func run(ctx context.Context, d *daemon.Daemon) error {
+	var first *socket.Listener // of the first server, which is the one to announce
+	api, err := service.Build(program, func(ctx context.Context) (service.Service, error) {
+		server, ln, err := newServer(ctx, d)
+		first = cmp.Or(first, ln)
+		return server, err
+	})
 	if err != nil {
 		return err
 	}
-	for _, name := range o.configFiles {
-		if _, err := service.ReadFile(name); err != nil { // which also makes workers keep what it says now
-			return fmt.Errorf("--config-file: %w", err)
-		}
-	}
-	network, address, err := socket.ParseAddress(o.listen)
+	opts := d.Options()
+	opts.Workers = config.Get[daemon.ServerOptions](d.Config, "").Workers
+	tls := config.Get[web.SSLOptions](d.Config, "ssl").CertFile != ""
+	opts.Hooks = []service.Hooks{{Ready: announce(first, tls)}}
+	return service.Launch(ctx, opts, api)
+}
+
+// newServer makes the server that the configuration asks for.
+func newServer(ctx context.Context, d *daemon.Daemon) (*web.Server, *socket.Listener, error) {
+	conf := d.Config.Snapshot()
+	network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](conf, "").Listen)
 	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
+		return nil, nil, d.Refuse("", "listen", err.Error())
 	}
-	ln, err := socket.Listen(ctx, network, address)
+	options := config.Get[web.Options](conf, "")
+	ln, err := options.Socket().Listen(ctx, network, address)
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
-	api := &web.Server{Label: program, Listener: ln, Handler: handler(), CertFile: o.tlsCert, KeyFile: o.tlsKey}
-	return service.Launch(ctx, service.Options{
-		Name:            program,
-		Workers:         o.workers,
-		ShutdownTimeout: cmp.Or(time.Duration(o.shutdownTimeout), -1), // 0 waits without end
-		RestartMethod:   method,
-		Procs:           o.procs,
-		Control:         o.control,
-		ControlOptional: !o.controlAsked,
-		Check:           o.check,
-		Hooks:           []service.Hooks{{Ready: announce(ln, o.tlsCert != "")}},
-	}, api)
+	server := &web.Server{Label: program, Listener: ln, Handler: handler()}
+	options.Apply(server)
+	config.Get[web.SSLOptions](conf, "ssl").Apply(server)
+	return server, ln, nil
 }
 
 // announce returns a hook that prints, once, where the first worker serves.
@@ -100,14 +120,16 @@ func echo(w http.ResponseWriter, r *http.Request) {
 
 // slow answers after the time d, unless the client goes before.
 func slow(w http.ResponseWriter, r *http.Request) {
-	var d seconds
-	if err := d.Set(cmp.Or(r.FormValue("d"), "1s")); err != nil {
-		http.Error(w, fmt.Sprintf("d: %q: %v", r.FormValue("d"), err), http.StatusBadRequest)
+	kind := config.Duration{Min: new(time.Duration)} // as durations are written in a configuration file
+	value, err := kind.Parse(cmp.Or(r.FormValue("d"), "1s"))
+	if err != nil {
+		http.Error(w, fmt.Sprintf("d: %q: want %s", r.FormValue("d"), kind.Want()), http.StatusBadRequest)
 		return
 	}
+	d, _ := value.(time.Duration)
 	select {
-	case <-time.After(time.Duration(d)):
-		fmt.Fprintf(w, "slept %v\n", time.Duration(d))
+	case <-time.After(d):
+		fmt.Fprintf(w, "slept %v\n", d)
 	case <-r.Context().Done():
 	}
 }

@@ -143,7 +143,7 @@ func TestHandler(t *testing.T) {
 		"echo":          {"POST", "/echo", "some body", 200, "some body"},
 		"slow":          {"GET", "/slow?d=10ms", "", 200, "slept 10ms\n"},
 		"slow, seconds": {"GET", "/slow?d=0", "", 200, "slept 0s\n"},
-		"slow, wrong":   {"GET", "/slow?d=soon", "", 400, "d: \"soon\": want 30s, 2m or a number of seconds\n"},
+		"slow, wrong":   {"GET", "/slow?d=soon", "", 400, "d: \"soon\": want a duration of at least 0s, as 30s, 2m or in plain seconds\n"},
 		"not there":     {"GET", "/other", "", 404, "404 page not found\n"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -374,11 +374,11 @@ func TestMistakesAreOneLine(t *testing.T) {
 		want string
 	}{
 		"an unknown flag":     {[]string{"--bogus"}, "bogus"},
-		"an argument":         {[]string{"more"}, `"more"`},
+		"an argument":         {[]string{"more"}, "argument more:"},
 		"an address":          {[]string{"--listen", "nowhere"}, `"nowhere"`},
 		"a port that is used": {[]string{"--listen", taken.Addr().String()}, taken.Addr().String()},
 		"a duration":          {[]string{"--shutdown-timeout", "soon"}, "30s"},
-		"a number of workers": {[]string{"--listen", "127.0.0.1:0", "--workers", "-1"}, "workers: -1"},
+		"a number of workers": {[]string{"--listen", "127.0.0.1:0", "--workers", "-1"}, `workers = "-1"`},
 		"no number":           {[]string{"--workers", "many"}, `"many"`},
 		"a restart method":    {[]string{"--restart-method", "hope"}, "hope"},
 		"a directory":         {[]string{"--config-dir", "/no/such"}, "/no/such"},
@@ -404,7 +404,7 @@ func TestHelpVersionAndCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	for arg, want := range map[string][]string{
-		"--help":    {"-listen", "-workers", "-state-path", "-restart-method", "-tls-cert", "-tls-key", "-shutdown-timeout", "-procs", "-config-file", "-config-dir", "-check", "-version"},
+		"--help":    {"-listen", "-workers", "-state-path", "-restart-method", "--tls-cert", "--tls-key", "-ssl-cert-file", "-shutdown-timeout", "-procs", "-config-file", "-config-dir", "-check", "-version"},
 		"--version": {"hello"},
 		"--check":   {"2", "listen tcp 127.0.0.1:18080"},
 	} {

@@ -9,24 +9,21 @@ package main
 
 import (
 	"bufio"
-	"cmp"
 	"context"
-	"flag"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
-	"runtime/debug"
-	"strconv"
 	"time"
 
-	"github.com/mainstay-go/mainstay/control"
+	"github.com/mainstay-go/mainstay/config"
+	"github.com/mainstay-go/mainstay/daemon"
 	"github.com/mainstay-go/mainstay/service"
 	"github.com/mainstay-go/mainstay/socket"
 )
 
 const (
+	name = "lines"
+
 	// maxLine is the longest line that is answered.
 	maxLine = 64 << 10
 
@@ -34,34 +31,40 @@ const (
 	lineTimeout = time.Minute
 )
 
-func main() { service.Exit(run(context.Background())) }
+func main() {
+	daemon.Main(daemon.Program{
+		Name:        name,
+		Project:     name,
+		Description: "Answers every line with that line.",
+		Declare: func(conf *config.Config) error {
+			if err := conf.Register("", daemon.ServerOptions{}); err != nil {
+				return err
+			}
+			return conf.SetDefault("", "listen", "127.0.0.1:8010")
+		},
+		Run: run,
+	})
+}
 
 // run is main of the launcher and of every worker process.
-func run(ctx context.Context) error {
-	o := parseFlags()
-	if o.check {
-		if done, err := service.Check(ctx, os.Stdout); done {
-			return err
+func run(ctx context.Context, d *daemon.Daemon) error {
+	srv, err := service.Build(name, func(ctx context.Context) (service.Service, error) {
+		network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](d.Config, "").Listen)
+		if err != nil {
+			return nil, d.Refuse("", "listen", err.Error())
 		}
-	}
-	network, address, err := socket.ParseAddress(o.listen)
-	if err != nil {
-		return fmt.Errorf("--listen: %w", err)
-	}
-	ln, err := socket.Listen(ctx, network, address)
+		ln, err := socket.Listen(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &server{socket.Server{Listener: ln, Handler: answer}}, nil
+	})
 	if err != nil {
 		return err
 	}
-	srv := &server{socket.Server{Listener: ln, Handler: answer}}
-	return service.Launch(ctx, service.Options{
-		Name:            "lines",
-		Workers:         o.workers,
-		ShutdownTimeout: cmp.Or(time.Duration(o.shutdownTimeout), -1), // 0 waits without end
-		Control:         control.SocketPath(cmp.Or(o.statePath, control.StatePath()), "lines"),
-		ControlOptional: o.statePath == "", // one that was asked for must be had
-		Files:           o.configFiles,
-		Check:           o.check,
-	}, service.Named("lines", srv))
+	opts := d.Options()
+	opts.Workers = config.Get[daemon.ServerOptions](d.Config, "").Workers
+	return service.Launch(ctx, opts, srv)
 }
 
 // A server says where it serves.
@@ -93,85 +96,4 @@ func answer(_ context.Context, c *socket.Conn) {
 		}
 		c.SetReadDeadline(time.Time{})
 	}
-}
-
-type options struct {
-	listen          string
-	workers         int
-	shutdownTimeout seconds
-	statePath       string
-	configFiles     files
-	check           bool
-}
-
-// parseFlags reads the command line; a wrong one ends the program.
-func parseFlags() options {
-	o := options{shutdownTimeout: seconds(time.Minute)}
-	flags := flag.NewFlagSet("lines", flag.ContinueOnError)
-	flags.StringVar(&o.listen, "listen", "127.0.0.1:8010", "`address`: HOST:PORT, [::1]:PORT, :PORT, unix:/PATH or unix:@NAME")
-	flags.IntVar(&o.workers, "workers", 1, "worker processes; 0 and 1 serve in this process")
-	flags.Var(&o.shutdownTimeout, "shutdown-timeout", "`duration` that a graceful stop may take; 0 waits without end")
-	flags.StringVar(&o.statePath, "state-path", "", "`directory` of the control socket (default "+control.StatePath()+", if it can be had)")
-	flags.Var(&o.configFiles, "config-file", "configuration `file` that the workers keep; may be repeated")
-	flags.Var((*folder)(&o.configFiles), "config-dir", "`directory` of configuration files, *.conf")
-	flags.BoolVar(&o.check, "check", false, "make and check the plan, print it and start nothing")
-	version := flags.Bool("version", false, "print the version")
-	flags.SetOutput(io.Discard) // one line for a mistake, not the whole usage
-	switch err := flags.Parse(os.Args[1:]); {
-	case err == flag.ErrHelp:
-		flags.SetOutput(os.Stdout)
-		fmt.Println("Usage: lines [flags]")
-		flags.PrintDefaults()
-		os.Exit(0)
-	case err != nil:
-		service.Exit(err)
-	case flags.NArg() > 0:
-		service.Exit(fmt.Errorf("unknown argument %q", flags.Arg(0)))
-	case *version:
-		info, _ := debug.ReadBuildInfo()
-		fmt.Println("lines", info.Main.Version)
-		os.Exit(0)
-	}
-	return o
-}
-
-// seconds is a duration such as 30s or 2m, or a number of seconds.
-type seconds time.Duration
-
-func (s *seconds) String() string { return time.Duration(*s).String() }
-
-func (s *seconds) Set(text string) error {
-	d, err := time.ParseDuration(text)
-	if n, e := strconv.ParseUint(text, 10, 31); e == nil {
-		d, err = time.Duration(n)*time.Second, nil
-	}
-	if err != nil || d < 0 {
-		return fmt.Errorf("want 30s, 2m or a number of seconds")
-	}
-	*s = seconds(d)
-	return nil
-}
-
-// files collects the values of a flag that may be repeated.
-type files []string
-
-func (f *files) String() string { return fmt.Sprint([]string(*f)) }
-
-func (f *files) Set(name string) error {
-	*f = append(*f, name)
-	return nil
-}
-
-// folder adds the configuration files of a directory, in the order of their names.
-type folder files
-
-func (f *folder) String() string { return (*files)(f).String() }
-
-func (f *folder) Set(name string) error {
-	if _, err := os.Stat(name); err != nil {
-		return err
-	}
-	found, err := filepath.Glob(filepath.Join(name, "*.conf"))
-	*f = append(*f, found...)
-	return err
 }

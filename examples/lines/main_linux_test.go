@@ -296,12 +296,13 @@ func TestMistakesAreOneLine(t *testing.T) {
 		want string
 	}{
 		"an unknown flag":     {[]string{"--bogus"}, "bogus"},
-		"an argument":         {[]string{"more"}, `"more"`},
+		"an argument":         {[]string{"more"}, "argument more:"},
 		"an address":          {[]string{"--listen", "nowhere"}, `"nowhere"`},
 		"a port that is used": {[]string{"--listen", taken.Addr().String()}, taken.Addr().String()},
 		"a duration":          {[]string{"--shutdown-timeout", "soon"}, "30s"},
-		"a number of workers": {[]string{"--listen", "127.0.0.1:0", "--workers", "-1"}, "workers: -1"},
+		"a number of workers": {[]string{"--listen", "127.0.0.1:0", "--workers", "-1"}, `workers = "-1"`},
 		"a directory":         {[]string{"--config-dir", "/no/such"}, "/no/such"},
+		"a file":              {[]string{"--config-file", "/no/such.conf"}, "/no/such.conf"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			out, err := command(t, c.args...).CombinedOutput()
