@@ -20,7 +20,7 @@ ifeq ($(CI),true)
 TESTFLAGS += -count=1 -v
 endif
 
-.PHONY: help build test race interop bench bench-record soak check format vet staticcheck tidy policy cross clean
+.PHONY: help build test race interop bench bench-record soak soak-record check format vet staticcheck tidy policy cross clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,8 +40,11 @@ bench: ## the benchmarks, beside their peers; BENCH="-quick -rows start" for a p
 bench-record: ## the same, and into docs/bench.md
 	$(GO) run ./internal/bench -record docs/bench.md $(BENCH)
 
-soak: ## the long runs
-	@echo "make soak: there are no long runs yet"
+soak: ## the long runs, half an hour as root; SOAK="-share 20 -parts stop" for a part
+	$(GO) run ./internal/soak $(SOAK)
+
+soak-record: ## the same, and into docs/soak.md
+	$(GO) run ./internal/soak -record docs/soak.md $(SOAK)
 
 check: format vet staticcheck tidy policy cross ## all that needs no running: style, vet, staticcheck, policies, other systems
 

@@ -60,6 +60,7 @@ const importPolicy = `
 	internal/peer:
 	internal/bench: control logging internal/peer
 	internal/bench/bare:
+	internal/soak: prove control internal/peer
 	interop: public internal/peer
 `
 

@@ -4,6 +4,7 @@
 package prove
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // freeze stops a process and returns a function that says whether it holds a TCP connection to an
@@ -21,7 +23,11 @@ func freeze(pid int) (func(netip.AddrPort) bool, error) {
 	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		return nil, err
 	}
-	peers, err := peersOf(pid)
+	err := awaitStopped(pid)
+	var peers map[netip.AddrPort]bool
+	if err == nil {
+		peers, err = peersOf(pid)
+	}
 	if err != nil {
 		syscall.Kill(pid, syscall.SIGCONT)
 		return nil, err
@@ -29,6 +35,25 @@ func freeze(pid int) (func(netip.AddrPort) bool, error) {
 	return func(addr netip.AddrPort) bool {
 		return peers[netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())]
 	}, nil
+}
+
+// awaitStopped waits until every thread of a process is stopped: until then it may accept.
+func awaitStopped(pid int) error {
+	for deadline := time.Now().Add(time.Second); ; time.Sleep(100 * time.Microsecond) {
+		tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+		running := err != nil || len(tasks) == 0
+		for _, task := range tasks {
+			stat, err := os.ReadFile(task)
+			// Behind the name, which is in parentheses and may have some itself.
+			running = running || err == nil && !bytes.HasPrefix(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" T"))
+		}
+		if !running {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("process %d does not stop", pid)
+		}
+	}
 }
 
 // peersOf returns the remote addresses of the TCP connections of a process.

@@ -44,7 +44,8 @@ type Load struct {
 	Pause     time.Duration // mean of those between pieces of a request; default 2 ms, negative none
 	Timeout   time.Duration // of a dial, and of an answer; default 30 s
 
-	TLS *tls.Config // default for https targets: the system's roots
+	// TLS is how https and unix targets are dialed; default the system's roots, and for unix no TLS.
+	TLS *tls.Config
 
 	Duration time.Duration // of the load; 0 is no limit
 	Requests uint64        // to send, about; 0 is no limit
@@ -88,7 +89,9 @@ func (l *Load) parseTarget() error {
 	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	l.address = net.JoinHostPort(u.Hostname(), port)
 	l.path = cmp.Or(l.Path, u.RequestURI())
-	if u.Scheme == "https" {
+	if u.Scheme == "http" {
+		l.TLS = nil
+	} else {
 		if l.TLS == nil {
 			l.TLS = &tls.Config{}
 		}

@@ -181,7 +181,8 @@ func (s *Scene) kill(pid int) error {
 	now := time.Now()
 	s.Killed(func(local net.Addr, dialed time.Time) bool {
 		if tcp, ok := local.(*net.TCPAddr); ok && err == nil {
-			return holds(tcp.AddrPort())
+			// Dialed before, as a port is used again; a dial may be noticed late.
+			return dialed.Before(now.Add(time.Second)) && holds(tcp.AddrPort())
 		}
 		return dialed.Before(now) // it cannot be known
 	})

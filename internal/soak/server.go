@@ -1,0 +1,133 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package main
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/mainstay-go/mainstay/control"
+	"github.com/mainstay-go/mainstay/internal/peer"
+	"github.com/mainstay-go/mainstay/prove"
+)
+
+// startLimit and stopLimit are for a server that behaves.
+const (
+	startLimit = 30 * time.Second
+	stopLimit  = 90 * time.Second
+)
+
+// certify makes a certificate for 127.0.0.1 that anybody here may use.
+func (s *soak) certify() error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		os.WriteFile(s.cert(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644),
+		os.WriteFile(s.key(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o644),
+	)
+}
+
+func (s *soak) cert() string { return filepath.Join(s.dir, "cert") }
+func (s *soak) key() string  { return filepath.Join(s.dir, "key") }
+
+// A server is hello, running.
+type server struct {
+	*peer.Process
+	dir    string
+	target string
+	steer  *control.Client
+}
+
+// start starts hello as a user and waits until it serves.
+func (s *soak) start(u user, over string, workers int) (*server, error) {
+	dir, err := peer.Dir("state")
+	if err != nil {
+		return nil, err
+	}
+	if u.uid >= 0 {
+		if err := os.Chown(dir, u.uid, u.uid); err != nil {
+			return nil, err
+		}
+	}
+	listen := "127.0.0.1:0"
+	if over == unix {
+		listen = "unix:" + filepath.Join(dir, "s")
+	}
+	args := []string{"--listen", listen, "--workers", strconv.Itoa(workers), "--state-path", dir}
+	if over == overTLS {
+		args = append(args, "--tls-cert", s.cert(), "--tls-key", s.key())
+	}
+	cmd := exec.Command(s.hello, args...)
+	said, err := os.Create(filepath.Join(dir, "said"))
+	if err != nil {
+		return nil, err
+	}
+	defer said.Close()
+	cmd.Stdout = said
+	cmd.Dir = dir
+	if u.uid >= 0 {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.uid)}}
+	}
+	p, err := peer.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	srv := &server{Process: p, dir: dir, steer: control.NewClient(control.SocketPath(dir, "hello"))}
+	for deadline := time.Now().Add(startLimit); ; time.Sleep(2 * time.Millisecond) {
+		text, _ := os.ReadFile(said.Name())
+		if line, ok := strings.CutPrefix(string(text), "serving on "); ok && strings.HasSuffix(line, "\n") {
+			srv.target = strings.TrimSpace(line)
+			return srv, nil
+		}
+		if time.Now().After(deadline) {
+			srv.end()
+			return nil, fmt.Errorf("hello does not serve after %v: %s", startLimit, p.Output())
+		}
+	}
+}
+
+// end stops the server, however it takes that.
+func (s *server) end() error {
+	err := s.Stop(stopLimit)
+	return errors.Join(err, os.RemoveAll(s.dir))
+}
+
+// load returns the load that a server is put under.
+func (s *soak) load(srv *server) prove.Load {
+	l := prove.Load{
+		Target: srv.target, Echo: "/echo", Clients: s.clients, Fresh: s.clients / 4, Think: 2 * time.Millisecond, Seed: s.seed,
+	}
+	if strings.HasPrefix(l.Target, "https:") {
+		l.TLS = &tls.Config{InsecureSkipVerify: true}
+	}
+	return l
+}
