@@ -54,7 +54,8 @@ func (c *Client) Stop(ctx context.Context) (Outcome, error) {
 	return c.action(ctx, stopPath, nil)
 }
 
-// Scale sets the number of workers of a set; an empty name means the only one.
+// Scale sets the number of workers of a set; an empty name means the only one. The number holds through
+// reloads, until the program's configuration says another one than it did before.
 func (c *Client) Scale(ctx context.Context, set string, workers int) (Outcome, error) {
 	return c.action(ctx, scalePath, scaleRequest{set, &workers})
 }

@@ -156,7 +156,11 @@ func (l *ProcessLauncher) Reload(ctx context.Context) error {
 	return outcomeError(out, err)
 }
 
-// Scale sets the number of workers of a set; an empty name means the only one.
+// Scale sets the number of workers of a set; an empty name means the only one. It waits until new ones
+// are ready and those too many have gone. Slots that were given up are tried again. The number holds
+// through reloads for as long as the set's Workers, as main has it then, are what they were before; who
+// changes them means the new number. While a reload is under way a Scale waits for its end; while the
+// launcher stops it is refused.
 func (l *ProcessLauncher) Scale(ctx context.Context, set string, workers int) error {
 	if err := checkWorkers("workers", workers); err != nil {
 		return err

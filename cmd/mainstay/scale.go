@@ -18,8 +18,9 @@ func newScale() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "scale [SET] N",
 		Short: "Change the number of workers of a running program",
-		Long: "Scale sets the number of workers of a set. It returns when new ones are ready; those too many may still\n" +
-			"drain. A program with one set needs no name. The number holds until the next reload or scale.",
+		Long: "Scale sets the number of workers of a set. It returns when new ones are ready and those too many have\n" +
+			"gone. A program with one set needs no name. Workers that were given up are tried again. The number holds\n" +
+			"through reloads, until the configuration says another one than it did at the time of the scale.",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var set string

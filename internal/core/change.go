@@ -5,7 +5,6 @@ package core
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 )
 
@@ -86,33 +85,7 @@ func (st *step) beginChange(e Event) {
 	}
 	st.Change = Change{Verb: verbScale, Prepared: true, Plan: plan, Generation: st.Generation, Since: st.now, Requests: []uint64{e.Request}}
 	st.adopt(plan)
-}
-
-// scaled returns the plan in force with another number of workers.
-func (st *step) scaled(e Event) (plan Plan, err string) {
-	plan = st.Plan.clone()
-	i := slices.IndexFunc(plan.Sets, func(spec SetSpec) bool { return spec.Name == e.Set })
-	if e.Set == "" && len(plan.Sets) == 1 {
-		i = 0
-	}
-	if i < 0 && e.Set == "" {
-		return plan, fmt.Sprintf("set: %q: there are %d, name one", e.Set, len(plan.Sets))
-	}
-	if i < 0 {
-		return plan, fmt.Sprintf("set: %q: no such set", e.Set)
-	}
-	if set := st.set(plan.Sets[i].Name); set.ended() {
-		return plan, fmt.Sprintf("set: %q: it has ended, a reload starts it again", set.Spec.Name)
-	}
-	n := e.Count
-	if e.Kind == EventMore {
-		n = max(plan.Sets[i].Workers+e.Count, min(1, plan.Sets[i].Workers))
-	}
-	if n < 0 {
-		return plan, fmt.Sprintf("workers: %d: want 0 or more", n)
-	}
-	plan.Sets[i].Workers = n
-	return plan, ""
+	st.retry(cmp.Or(e.Set, plan.Sets[0].Name)) // without a name there is one set
 }
 
 // prepared goes on with a change whose plan was made and accepted.
@@ -128,7 +101,7 @@ func (st *step) prepared(e Event) {
 		st.resetAll()
 		return
 	}
-	c.Plan = e.Plan.clone()
+	c.Plan = st.keepScaled(*e.Plan)
 	st.adopt(c.Plan)
 }
 

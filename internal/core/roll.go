@@ -120,6 +120,9 @@ func (st *step) changeFailed(reason string) {
 		Since: failed.Since, Requests: failed.Requests, Replaced: failed.Replaced, Error: reason}
 	st.adopt(st.Plan)
 	st.prune(st.Plan)
+	if failed.Verb == verbScale {
+		st.unawaited()
+	}
 	for i := range st.Sets {
 		if set := &st.Sets[i]; failed.Verb == verbReload && set.ended() && set.EndedIn == failed.Generation {
 			st.reopen(set) // that it ended may be the doing of the plan that failed

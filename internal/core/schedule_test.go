@@ -162,7 +162,7 @@ func (w *world) nextPlan(from core.Plan) *core.Plan {
 		i := slices.IndexFunc(from.Sets, func(spec core.SetSpec) bool { return spec.Name == name })
 		switch {
 		case i >= 0 && w.rng.IntN(8) != 0:
-			spec := from.Sets[i]
+			spec := asConfigured(from.Sets[i])
 			if w.rng.IntN(3) == 0 {
 				spec = w.anySpec(name, p.Sets)
 			}
@@ -175,6 +175,15 @@ func (w *world) nextPlan(from core.Plan) *core.Plan {
 		}
 	}
 	return p
+}
+
+// asConfigured returns a spec as main says it, without what was said at run time.
+func asConfigured(spec core.SetSpec) core.SetSpec {
+	if spec.Scaled {
+		spec.Workers = spec.Configured
+	}
+	spec.Scaled, spec.Configured = false, 0
+	return spec
 }
 
 // anySpec makes a set up; it may come after those before it.

@@ -40,6 +40,9 @@ type SetSpec struct {
 	Roll            string   `json:"roll"`
 	StartTimeout    int64    `json:"start_timeout"`    // nanoseconds; negative is without end
 	ShutdownTimeout int64    `json:"shutdown_timeout"` // nanoseconds; negative is without end
+
+	Scaled     bool `json:"scaled,omitempty"`     // Workers was said at run time
+	Configured int  `json:"configured,omitempty"` // what main said instead, if Scaled
 }
 
 // A Phase is where the launcher or a set stands.

@@ -43,6 +43,9 @@ func (st *step) ended(set *Set, sl *Slot, dead Worker, e Event) {
 		st.changeFailed(fmt.Sprintf("set %s, worker %d ended before it had settled: %s", set.Spec.Name, sl.ID, how))
 	case wasSuccessor || st.breaksChange(sl, dead):
 		st.logWorker("error", "new worker did not become ready", set, sl, &dead, "how", how)
+		if st.Change.Verb == verbScale && st.stays(set, sl) {
+			st.failed(set, sl, dead, how) // a slot that was given up before goes on as any other
+		}
 		st.changeFailed(fmt.Sprintf("set %s, worker %d did not become ready: %s", set.Spec.Name, sl.ID, how))
 	case wasCurrent && !sl.Successor.none():
 		st.logWorker("warn", "worker ended before its successor took its place", set, sl, &dead, "how", how)

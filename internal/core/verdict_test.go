@@ -77,7 +77,7 @@ func (x *witness) model() (plan core.Plan, generation int) {
 		case core.EventReload:
 			generation = out.Generation
 			if out.Error == "" && !plan.Mutate {
-				plan = *x.w.plans[out.Generation]
+				plan = reloadedPlan(plan, *x.w.plans[out.Generation])
 			}
 		case core.EventScale, core.EventMore:
 			if out.Error == "" {
@@ -96,12 +96,36 @@ func scaledPlan(p core.Plan, e core.Event) core.Plan {
 		switch {
 		case spec.Name != e.Set && (e.Set != "" || len(p.Sets) != 1):
 		case e.Kind == core.EventScale:
-			spec.Workers = e.Count
+			*spec = scaledTo(*spec, e.Count)
 		case spec.Workers+e.Count >= 1:
-			spec.Workers += e.Count
+			*spec = scaledTo(*spec, spec.Workers+e.Count)
 		}
 	}
 	return p
+}
+
+// scaledTo returns a spec with a number of workers that was said at run time.
+func scaledTo(spec core.SetSpec, n int) core.SetSpec {
+	configured := asConfigured(spec)
+	if n == configured.Workers {
+		return configured
+	}
+	spec.Workers, spec.Scaled, spec.Configured = n, true, configured.Workers
+	return spec
+}
+
+// reloadedPlan returns the plan of a reload with the numbers said at run time that hold: where main says
+// the same as it did when they were said.
+func reloadedPlan(was, now core.Plan) core.Plan {
+	now.Sets = append([]core.SetSpec(nil), now.Sets...)
+	for i, spec := range now.Sets {
+		for _, old := range was.Sets {
+			if old.Name == spec.Name && asConfigured(old).Workers == spec.Workers {
+				now.Sets[i] = scaledTo(spec, old.Workers)
+			}
+		}
+	}
+	return now
 }
 
 // gone fails unless all that is left of a set or slot are workers that are waited for without end.
