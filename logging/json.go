@@ -26,7 +26,7 @@ func (e *entry) appendJSON(b []byte) []byte {
 		b = append(b, `,"created":`...)
 		b = strconv.AppendFloat(b, e.number(keyCreated), 'f', 6, 64)
 		b = append(b, `,"msecs":`...)
-		b = strconv.AppendFloat(b, e.number(keyMsecs), 'f', 3, 64)
+		b = strconv.AppendInt(b, int64(e.number(keyMsecs)), 10)
 	}
 	b = append(b, `,"name":`...)
 	b = appendJSONString(b, e.name())

@@ -118,7 +118,7 @@ func (e *entry) number(k key) float64 {
 	}
 	switch k {
 	case keyMsecs:
-		return float64(e.r.Time.Nanosecond()/1000) / 1000
+		return float64(e.r.Time.Nanosecond() / 1e6) // whole, as in Python
 	case keyCreated:
 		return float64(e.r.Time.UnixMicro()) / 1e6
 	case keyRelative:

@@ -133,7 +133,7 @@ func TestText(t *testing.T) {
 				LogDateFormat: "%H",
 			},
 			text: "x",
-			want: fmt.Sprintf("%d.123456 123 123.456 20 INFO    |      pr|%d%% prog - - prog x\n", at.Unix(), os.Getpid()),
+			want: fmt.Sprintf("%d.123456 123 123.0 20 INFO    |      pr|%d%% prog - - prog x\n", at.Unix(), os.Getpid()),
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestJSON(t *testing.T) {
 	}
 	host, _ := os.Hostname()
 	want := map[string]any{
-		"message": "one\ntwo", "asctime": "2026-11-22 07:52:01", "created": float64(at.UnixMicro()) / 1e6, "msecs": 123.456,
+		"message": "one\ntwo", "asctime": "2026-11-22 07:52:01", "created": float64(at.UnixMicro()) / 1e6, "msecs": 123.0,
 		"name": "prog", "levelname": "ERROR", "levelno": 40.0, "pathname": "-", "filename": "-", "lineno": 0.0, "funcname": "-",
 		"process": float64(os.Getpid()), "process_name": "prog", "program": "prog", "hostname": host, "worker": "api 0",
 		"traceback": nil, "error_summary": "", "context": map[string]any{"request_id": "req-1", "user": "u\"\n"},
