@@ -69,8 +69,8 @@ func (s *file) openLocked() error {
 		return err
 	}
 	info, err := f.Stat()
-	if err == nil && info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 {
-		err = fmt.Errorf("%s: is a pipe or socket, want a file", s.path)
+	if err == nil && (info.Mode()&(os.ModeNamedPipe|os.ModeSocket) != 0 || isTerminal(f)) {
+		err = fmt.Errorf("%s: may block: want a file, or use_stderr", s.path)
 	}
 	if err == nil && canFollow {
 		err = s.st.ofFile(f)
@@ -86,10 +86,11 @@ func (s *file) openLocked() error {
 }
 
 func (s *file) write(e *entry) {
-	b := e.bytes(false)
+	b := e.bytes(false) // values may log themselves: not under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		s.log.lost.Add(1)
 		return
 	}
 	s.followLocked(len(b))

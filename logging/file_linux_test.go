@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -83,6 +84,67 @@ func TestFileIsNoPipe(t *testing.T) {
 	if _, err := logging.New(logging.Options{LogFile: path}, logging.Process{}); err == nil || !strings.HasPrefix(err.Error(), "log_file: ") {
 		t.Errorf("New with a pipe nobody reads = %v", err)
 	}
+}
+
+// Whoever has the lock and does not let go costs a line 50 ms, and the next ones nothing for a second.
+func TestRotationLocked(t *testing.T) {
+	defer logging.SetMegabyte(10)()
+	path := filepath.Join(t.TempDir(), "p.log")
+	var stderr bytes.Buffer
+	o := logging.Options{LogFile: path, DefaultFormat: short, RotationType: "size", MaxFileSizeMB: 1, MaxFileCount: 2}
+	l := open(t, o, logging.Process{Stderr: &stderr})
+	lock, err := os.Create(filepath.Join(filepath.Dir(path), ".p.log.lock"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		l.Logger().Info(fmt.Sprintf("%04d", i))
+	}
+	if got := read(t, path); got != "0000\n0001\n0002\n0003\n0004\n" {
+		t.Errorf("the file has %q, want all lines", got)
+	}
+	if got := stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "locked by another process for 50ms") {
+		t.Errorf("standard error has %q", got)
+	}
+}
+
+func TestFileIsNoTerminal(t *testing.T) {
+	_, slave := openTerminal(t)
+	_, err := logging.New(logging.Options{LogFile: slave.Name()}, logging.Process{})
+	if want := "log_file: " + slave.Name() + ": may block: want a file, or use_stderr"; err == nil || err.Error() != want {
+		t.Errorf("New = %v, want %s", err, want)
+	}
+}
+
+// A value that logs when it is written does not wait for itself.
+func TestValuesThatLog(t *testing.T) {
+	dir := t.TempDir()
+	log, journal := listen(t, filepath.Join(dir, "log")), listen(t, filepath.Join(dir, "journal"))
+	_, w := openTerminal(t)
+	o := logging.Options{UseStderr: true, UseSyslog: true, UseJournal: true, LogFile: filepath.Join(dir, "p.log"), DefaultFormat: short}
+	l, err := logging.NewAt(o, logging.Process{Program: "prog", Stderr: w}, journal.path, log.path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	l.Logger().Info("outer", "v", logsItself{l.Logger()}, "error", logsItself{l.Logger()})
+	if got := log.next(t); !strings.HasSuffix(got, "inner") {
+		t.Errorf("syslog has %q", got)
+	}
+	if got := read(t, o.LogFile); !strings.HasSuffix(got, "outer v=text error=text\n") || !strings.HasPrefix(got, "inner\n") {
+		t.Errorf("the file has %q", got)
+	}
+}
+
+type logsItself struct{ l *slog.Logger }
+
+func (v logsItself) Error() string {
+	v.l.Info("inner")
+	return "text"
 }
 
 // A line that is logged after the file was removed is in the new one, however fast it comes.

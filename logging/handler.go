@@ -104,7 +104,8 @@ func (h *handler) WithName(name string) slog.Handler {
 // Named returns a logger of that name with the attributes of l: default_log_levels sets its level, and
 // its lines carry it. Names are absolute, whatever l is named, and have levels separated by dots, as in
 // Python; "" and "root" are the logger of the program. With a handler that has no names, of another
-// package, the name becomes an attribute logger. nil is slog.Default().
+// package, the name becomes an attribute logger. nil is slog.Default(). Every name that was asked for is
+// kept: they are those of packages, not of requests.
 func Named(l *slog.Logger, name string) *slog.Logger {
 	if l == nil {
 		l = slog.Default()

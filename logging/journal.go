@@ -36,9 +36,11 @@ func openJournal(l *Log, path string) (*journal, error) {
 }
 
 func (j *journal) write(e *entry) {
+	e.bytes(false) // values may log themselves: not under the lock
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.closed {
+		j.log.lost.Add(1)
 		return
 	}
 	if err := j.sendLocked(e); err != nil {

@@ -13,9 +13,10 @@ import (
 	"github.com/mainstay-go/mainstay/config"
 )
 
-// Options are oslo.log's, under its names and with its defaults, in the group DEFAULT. Zero values work
-// and are the defaults, except that logging_debug_format_suffix is then empty. What is decided
-// otherwise than in oslo.log is in the package comment.
+// Options are oslo.log's, under its names and with its defaults, in the group DEFAULT. Zero values work:
+// empty formats and nil DefaultLogLevels are the defaults, but an empty DebugSuffix is none, and an empty
+// RateExceptLevel lets no level pass the rate limit. What is decided otherwise than in oslo.log is in the
+// package comment.
 type Options struct {
 	Debug           bool   `config:"debug,mutable,cli" short:"d" default:"false" help:"Log messages of level DEBUG too, and not only INFO and above."`
 	LogConfigAppend string `config:"log-config-append,mutable,cli" deprecated:"log-config" help:"A configuration file of Python's logging module. It cannot be used here: a program that is given one refuses to start."`

@@ -80,6 +80,7 @@ func (r *relay) enqueue(b []byte) {
 func (r *relay) putLocked(b []byte) bool {
 	switch {
 	case r.closed:
+		r.log.lost.Add(1)
 		return false
 	case r.direct:
 		r.settleLocked(r.w.Write(b))

@@ -48,9 +48,11 @@ func openSyslog(l *Log, paths []string) (*syslogger, error) {
 }
 
 func (s *syslogger) write(e *entry) {
+	e.bytes(false) // values may log themselves: not under the lock
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
+		s.log.lost.Add(1)
 		return
 	}
 	if err := s.sendLocked(e); err != nil {
