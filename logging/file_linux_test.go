@@ -90,9 +90,6 @@ func TestFileIsNoPipe(t *testing.T) {
 func TestRotationLocked(t *testing.T) {
 	defer logging.SetMegabyte(10)()
 	path := filepath.Join(t.TempDir(), "p.log")
-	var stderr bytes.Buffer
-	o := logging.Options{LogFile: path, DefaultFormat: short, RotationType: "size", MaxFileSizeMB: 1, MaxFileCount: 2}
-	l := open(t, o, logging.Process{Stderr: &stderr})
 	lock, err := os.Create(filepath.Join(filepath.Dir(path), ".p.log.lock"))
 	if err != nil {
 		t.Fatal(err)
@@ -101,15 +98,30 @@ func TestRotationLocked(t *testing.T) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	for i := range 5 {
-		l.Logger().Info(fmt.Sprintf("%04d", i))
-	}
-	if got := read(t, path); got != "0000\n0001\n0002\n0003\n0004\n" {
-		t.Errorf("the file has %q, want all lines", got)
-	}
-	if got := stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "locked by another process for 50ms") {
-		t.Errorf("standard error has %q", got)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		var stderr bytes.Buffer
+		o := logging.Options{LogFile: path, DefaultFormat: short, RotationType: "size", MaxFileSizeMB: 1, MaxFileCount: 2}
+		l := open(t, o, logging.Process{Stderr: &stderr})
+		begin := time.Now()
+		for i := range 5 {
+			l.Logger().Info(fmt.Sprintf("%04d", i))
+		}
+		if took := time.Since(begin); took != 50*time.Millisecond {
+			t.Errorf("the lines took %v, want 50ms", took)
+		}
+		if got := read(t, path); got != "0000\n0001\n0002\n0003\n0004\n" {
+			t.Errorf("the file has %q, want all lines", got)
+		}
+		if got := stderr.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, "locked by another process for 50ms") {
+			t.Errorf("standard error has %q", got)
+		}
+		lock.Close()
+		time.Sleep(time.Second)
+		l.Logger().Info("0005")
+		if got := read(t, path); got != "0005\n" {
+			t.Errorf("the file has %q when the lock was free, want the last line", got)
+		}
+	})
 }
 
 func TestFileIsNoTerminal(t *testing.T) {

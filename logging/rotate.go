@@ -113,15 +113,14 @@ func (s *file) lock() (*os.File, error) {
 // awaitLock is lock that waits, for a limited time: whoever has the lock has it for a few renames.
 func (s *file) awaitLock(limit time.Duration) (*os.File, error) {
 	const step = 200 * time.Microsecond
-	for waited := time.Duration(0); ; waited += step {
+	for begin := time.Now(); ; time.Sleep(step) {
 		lock, err := s.lock()
 		if lock != nil || err != nil {
 			return lock, err
 		}
-		if waited >= limit {
+		if time.Since(begin) >= limit {
 			return nil, fmt.Errorf("%s: locked by another process for %v", s.lockPath(), limit)
 		}
-		time.Sleep(step)
 	}
 }
 
