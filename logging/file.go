@@ -146,7 +146,7 @@ func (s *file) followLocked(size int) {
 	}
 	if s.rotate.due(s.st.size(), int64(size), now) && !now.Before(s.blocked) {
 		if err := s.rotateLocked(now, int64(size)); err != nil {
-			s.blocked = now.Add(time.Second)
+			s.blocked = time.Now().Add(rotateAgain)
 			s.log.alarm(levelAlarm, "log file not rotated", "file", s.path, "error", err)
 		}
 	}

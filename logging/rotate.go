@@ -18,8 +18,10 @@ import (
 
 const levelAlarm = slog.LevelError
 
-// rotatePatience is what a line waits for another process that rotates the file.
-const rotatePatience = 50 * time.Millisecond
+const (
+	rotatePatience = time.Second      // what a line waits for another process that rotates the file
+	rotateAgain    = 10 * time.Second // when it is tried again after it failed
+)
 
 // A rotation says when a log file is renamed, and what becomes of it. The names are those of Python's
 // handlers: log.1 is the youngest by size, log.2026-11-22 the file of that day by time.
