@@ -218,6 +218,37 @@ func TestJournal(t *testing.T) {
 	}
 }
 
+func TestJournalRestarts(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "journal")
+	d := listen(t, path)
+	var stderr bytes.Buffer
+	l, err := logging.NewAt(logging.Options{UseJournal: true, DefaultFormat: short}, logging.Process{Program: "prog", Stderr: &stderr}, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.stop()
+	if err := l.Reopen(context.Background()); err == nil || !strings.HasPrefix(err.Error(), "use_journal: ") {
+		t.Errorf("Reopen without a journal = %v", err)
+	}
+	l.Logger().Info("one")
+	d = listen(t, path)
+	if err := l.Reopen(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	l.Logger().Info("two")
+	for _, want := range []string{"two", "log lines were lost count=1 option=use_journal"} {
+		if got := fields(t, d.next(t))["MESSAGE"]; !strings.HasPrefix(got, want) {
+			t.Errorf("MESSAGE is %q, want %q", got, want)
+		}
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := l.Reopen(context.Background()); err != nil {
+		t.Error(err)
+	}
+}
+
 // fields reads the journal's protocol.
 func fields(t *testing.T, data string) map[string]string {
 	t.Helper()

@@ -94,21 +94,13 @@ func (s *file) write(e *entry) {
 		return
 	}
 	s.followLocked(len(b))
-	if err := s.putLocked(b); err != nil {
-		s.lose(1, err)
-		return
-	}
-	if e := s.regain(); e != nil {
-		if err := s.putLocked(e.bytes(false)); err != nil {
-			s.log.alarm(levelAlarm, "log output fails again", "option", s.option, "error", err)
-		}
-		e.release()
-	}
+	s.deliver(e, s.putLocked)
 }
 
 // putLocked writes whole lines. After an error the file may have a part of them, whose line is ended
 // before the next.
-func (s *file) putLocked(b []byte) error {
+func (s *file) putLocked(e *entry) error {
+	b := e.bytes(false)
 	if s.torn {
 		b = append([]byte{'\n'}, b...)
 	}

@@ -43,16 +43,7 @@ func (j *journal) write(e *entry) {
 		j.log.lost.Add(1)
 		return
 	}
-	if err := j.sendLocked(e); err != nil {
-		j.lose(1, err)
-		return
-	}
-	if e := j.regain(); e != nil {
-		if err := j.sendLocked(e); err != nil {
-			j.log.alarm(levelAlarm, "log output fails again", "option", j.option, "error", err)
-		}
-		e.release()
-	}
+	j.deliver(e, j.sendLocked)
 }
 
 func (j *journal) sendLocked(e *entry) error {

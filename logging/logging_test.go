@@ -6,15 +6,14 @@ package logging_test
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net/netip"
 	"os"
 	"strings"
 	"testing"
-	"testing/slogtest"
 	"time"
 
 	"github.com/mainstay-go/mainstay/logging"
@@ -120,7 +119,16 @@ func TestText(t *testing.T) {
 		},
 		"debug":               {o: logging.Options{Debug: true, DebugSuffix: "at %(lineno)d"}, level: slog.LevelDebug, text: "x", want: head("DEBUG", "prog") + "x at 0\n"},
 		"debug not asked for": {level: slog.LevelDebug, text: "x"},
-		"a panic in a value":  {text: "x", attrs: []any{"v", panics{}}, want: head("INFO", "prog") + `x v="!PANIC: no text"` + "\n"},
+		"values": {
+			text: "x", attrs: []any{"i", int64(-1), "u", uint64(2), "b", true, "f", 0.25, "bytes", []byte("a b"), "ip", netip.MustParseAddr("::1"),
+				"bad", badText{}, "struct", struct{ A int }{1}, "valuer", valuer{}, "stack", 7, "instance", slog.GroupValue(slog.String("name", "n"))},
+			want: head("INFO", "prog") + `[instance: -] x i=-1 u=2 b=true f=0.25 bytes="a b" ip=::1 bad="!ERROR: EOF" struct={A:1} valuer=resolved stack=7` + "\n",
+		},
+		"a very long message": {
+			o: logging.Options{DefaultFormat: "> %(message)s%(name).0s"}, text: strings.Repeat("x\n", 1001) + "y\nz",
+			want: strings.Repeat("> x\n", 1000) + `> x\ny\nz` + "\n",
+		},
+		"a panic in a value": {text: "x", attrs: []any{"v", panics{}}, want: head("INFO", "prog") + `x v="!PANIC: no text"` + "\n"},
 		"an error summary": {
 			o: logging.Options{DefaultFormat: "%(message)s: %(error_summary)s"}, text: "x", attrs: []any{"err", boom},
 			want: "x err=boom program=prog: boom\n",
@@ -155,6 +163,14 @@ func TestText(t *testing.T) {
 		})
 	}
 }
+
+type badText struct{}
+
+func (badText) MarshalText() ([]byte, error) { return nil, io.EOF }
+
+type valuer struct{}
+
+func (valuer) LogValue() slog.Value { return slog.StringValue("resolved") }
 
 type panics struct{}
 
@@ -201,142 +217,52 @@ func TestSourceAndProcess(t *testing.T) {
 	}
 }
 
-func TestSlogtest(t *testing.T) {
-	for name, c := range map[string]struct {
-		o     logging.Options
-		parse func(t *testing.T, line string) map[string]any
-	}{
-		"JSON": {logging.Options{UseJSON: true}, parseJSON},
-		"text": {logging.Options{DefaultFormat: "%(isotime)s %(levelname)s%(program).0s %(message)s"}, parseText},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var buf bytes.Buffer
-			slogtest.Run(t, func(t *testing.T) slog.Handler {
-				buf.Reset()
-				l, err := logging.New(c.o, logging.Process{Stderr: &buf})
-				if err != nil {
-					t.Fatal(err)
-				}
-				return l.Handler()
-			}, func(t *testing.T) map[string]any { return c.parse(t, buf.String()) })
-		})
+func TestRequestOf(t *testing.T) {
+	ctx := context.Background()
+	if r, ok := logging.RequestOf(ctx); ok {
+		t.Errorf("RequestOf of nothing = %v", r)
+	}
+	ctx = logging.WithRequestID(logging.WithRequest(ctx, logging.Request{ID: "a", User: "u"}), "b")
+	if r, ok := logging.RequestOf(ctx); !ok || r.ID != "b" || r.User != "u" {
+		t.Errorf("RequestOf = %+v, %v", r, ok)
 	}
 }
 
-// parseJSON returns a line under slog's keys, with the attributes at the top.
-func parseJSON(t *testing.T, line string) map[string]any {
-	var m map[string]any
-	if err := json.Unmarshal([]byte(line), &m); err != nil {
-		t.Fatalf("%q: %v", line, err)
-	}
-	out := map[string]any{}
-	for ours, theirs := range map[string]string{"message": slog.MessageKey, "levelname": slog.LevelKey, "created": slog.TimeKey} {
-		if v, ok := m[ours]; ok {
-			out[theirs] = v
-		}
-	}
-	for k, v := range m["extra"].(map[string]any) {
-		out[k] = v
-	}
-	return out
-}
-
-func parseText(t *testing.T, line string) map[string]any {
-	fields := strings.Fields(line)
-	out := map[string]any{slog.LevelKey: fields[1], slog.MessageKey: fields[2]}
-	if fields[0] != "-" {
-		out[slog.TimeKey] = fields[0]
-	}
-	for _, field := range fields[3:] {
-		key, value, _ := strings.Cut(field, "=")
-		m := out
-		names := strings.Split(key, ".")
-		for _, g := range names[:len(names)-1] {
-			if m[g] == nil {
-				m[g] = map[string]any{}
-			}
-			m = m[g].(map[string]any)
-		}
-		m[names[len(names)-1]] = value
-	}
-	return out
-}
-
-func TestJSON(t *testing.T) {
-	var buf bytes.Buffer
-	l := open(t, logging.Options{UseJSON: true}, logging.Process{Stderr: &buf, Worker: func() string { return "api 0" }})
-	ctx := logging.WithRequest(context.Background(), logging.Request{ID: "req-1", User: "u\"\n"})
-	logger := l.Logger().With("a", 1).WithGroup("g").With("b", "x\n\x00\xff\u0085")
-	logAt(logger, ctx, slog.LevelError, "one\ntwo", "c", 1.5, "stack", "not at the top", "nan", any(map[string]int{"k": 1}), "v", panics{})
-	var got map[string]any
-	if err := json.Unmarshal(buf.Bytes(), &got); err != nil {
-		t.Fatalf("%q: %v", buf.String(), err)
-	}
-	if n := bytes.Count(buf.Bytes(), []byte("\n")); n != 1 {
-		t.Errorf("%d lines: %q", n, buf.String())
-	}
-	host, _ := os.Hostname()
-	want := map[string]any{
-		"message": "one\ntwo", "asctime": "2026-11-22 07:52:01", "created": float64(at.UnixMicro()) / 1e6, "msecs": 123.0,
-		"name": "prog", "levelname": "ERROR", "levelno": 40.0, "pathname": "-", "filename": "-", "lineno": 0.0, "funcname": "-",
-		"process": float64(os.Getpid()), "process_name": "prog", "program": "prog", "hostname": host, "worker": "api 0",
-		"traceback": nil, "error_summary": "", "context": map[string]any{"request_id": "req-1", "user": "u\"\n"},
-		"extra": map[string]any{"a": 1.0, "g": map[string]any{
-			"b": "x\n\x00\ufffd\u0085", "c": 1.5, "stack": "not at the top", "nan": map[string]any{"k": 1.0}, "v": "!PANIC: no text",
-		}},
-	}
-	if g, w := fmt.Sprint(got), fmt.Sprint(want); g != w {
-		t.Errorf("logged\n%s, want\n%s", g, w)
-	}
-	buf.Reset()
-	l.Logger().Error("x", "error", errors.Join(io.EOF, io.EOF), "stack", []byte("a\nb\n"))
-	line := buf.String()
-	if !strings.Contains(line, `"traceback":["EOF","EOF","a","b"],"error_summary":"EOF"`) || !strings.Contains(line, `"extra":{"error":"EOF\nEOF"}`) {
-		t.Errorf("logged %s, want a traceback", line)
-	}
-	if !strings.Contains(line, `"funcname":"logging_test.TestJSON"`) {
-		t.Errorf("logged %s, want the function", line)
-	}
-}
-
-func TestLevels(t *testing.T) {
-	var buf bytes.Buffer
-	o := logging.Options{DefaultLogLevels: []string{"amqp=WARN", "amqp.wire=DEBUG", "oslo.messaging=25", "gone=WARN", "gone=NOTSET"}}
-	l := open(t, o, logging.Process{Stderr: &buf})
-	enabled := func(name string, level slog.Level) bool {
-		return logging.Named(l.Logger(), name).Enabled(context.Background(), level)
-	}
-	check := func(name string, least slog.Level) {
-		t.Helper()
-		if !enabled(name, least) || enabled(name, least-1) {
-			t.Errorf("logger %q does not begin at %v", name, least)
-		}
-	}
-	check("", slog.LevelInfo)
-	check("other", slog.LevelInfo)
-	check("amqp", slog.LevelWarn)
-	check("amqp.connection.x", slog.LevelWarn)
-	check("amqplib", slog.LevelInfo) // no prefix of the dotted name
-	check("amqp.wire.frames", slog.LevelDebug)
-	check("oslo_messaging", slog.LevelInfo+2)
-	check("gone", slog.LevelInfo)
-	early := logging.Named(l.Logger(), "other").With("a", 1)
-	o.Debug = true
-	if err := l.Apply(o); err != nil {
+// A writer that fails loses lines, and gets their number when it works.
+func TestFailingWriter(t *testing.T) {
+	w := &failing{err: io.ErrShortWrite}
+	l, err := logging.New(logging.Options{DefaultFormat: "%(message)s%(name).0s"}, logging.Process{Stderr: w, Program: "prog"})
+	if err != nil {
 		t.Fatal(err)
 	}
-	check("", slog.LevelDebug)
-	check("amqp", slog.LevelWarn)
-	if !early.Enabled(context.Background(), slog.LevelDebug) {
-		t.Error("a logger made before Apply has the level of then")
+	l.Logger().Info("a")
+	l.Logger().Info("b")
+	w.err = nil
+	l.Logger().Info("c")
+	if got := w.String(); got != "c\nlog lines were lost count=2 option=use_stderr reason=\"short write\"\n" {
+		t.Errorf("wrote %q", got)
 	}
-	if !l.Logger().Enabled(context.Background(), slog.LevelDebug) {
-		t.Error("Apply did not reach the program's logger")
+	for range 2 {
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
 	}
-	o.LogConfigAppend, o.Debug = "/etc/x", false
-	if err := l.Apply(o); err == nil || !l.Logger().Enabled(context.Background(), slog.LevelDebug) {
-		t.Errorf("Apply of what New refuses: %v, and debug changed", err)
+	l.Logger().Info("d")
+	if n := l.Lost(); n != 3 {
+		t.Errorf("Lost() = %d, want 3: one after Close", n)
 	}
+}
+
+type failing struct {
+	bytes.Buffer
+	err error
+}
+
+func (w *failing) Write(b []byte) (int, error) {
+	if w.err != nil {
+		return 0, w.err
+	}
+	return w.Buffer.Write(b)
 }
 
 func TestNamedElsewhere(t *testing.T) {

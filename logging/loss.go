@@ -16,6 +16,22 @@ type loss struct {
 	why    error
 }
 
+// deliver puts an entry out, and behind it the line that says what was lost before.
+func (x *loss) deliver(e *entry, put func(*entry) error) {
+	if err := put(e); err != nil {
+		x.lose(1, err)
+		return
+	}
+	report := x.regain()
+	if report == nil {
+		return
+	}
+	if err := put(report); err != nil {
+		x.log.alarm(slog.LevelError, "log output fails again", "option", x.option, "error", err)
+	}
+	report.release()
+}
+
 // lose counts lines and, at the first of a row, says so on standard error.
 func (x *loss) lose(lines int, why error) {
 	x.log.lost.Add(int64(lines))
@@ -40,6 +56,6 @@ func (x *loss) regain() *entry {
 // alarm writes a line of the log's own to standard error, and waits for nobody.
 func (l *Log) alarm(level slog.Level, text string, attrs ...any) {
 	e := l.notice(level, text, attrs...)
-	l.alarms.enqueue(e.bytes(false))
+	l.alarms.enqueue(e)
 	e.release()
 }

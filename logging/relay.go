@@ -58,10 +58,10 @@ func newRelay(l *Log, option string, w io.Writer, colours bool) *relay {
 }
 
 func (r *relay) write(e *entry) {
-	b := e.bytes(r.colours)
+	e.bytes(r.colours) // values may log themselves: not under the lock
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !r.putLocked(b) {
+	if !r.putLocked(e) {
 		return
 	}
 	for seq := r.queued; r.done < seq && !r.stalled; {
@@ -70,20 +70,21 @@ func (r *relay) write(e *entry) {
 }
 
 // enqueue is write that does not wait.
-func (r *relay) enqueue(b []byte) {
+func (r *relay) enqueue(e *entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.putLocked(b)
+	r.putLocked(e)
 }
 
 // putLocked queues a line, or writes it directly. It reports whether the line is in the queue.
-func (r *relay) putLocked(b []byte) bool {
+func (r *relay) putLocked(e *entry) bool {
+	b := e.bytes(r.colours)
 	switch {
 	case r.closed:
 		r.log.lost.Add(1)
 		return false
 	case r.direct:
-		r.settleLocked(r.w.Write(b))
+		r.deliver(e, r.writeLocked)
 		return false
 	case len(r.buf)+len(b) > relayMax && len(r.buf) > 0:
 		r.lose(1, errNobodyReads)
@@ -102,16 +103,10 @@ func (r *relay) putLocked(b []byte) bool {
 	return true
 }
 
-// settleLocked takes the result of a direct write.
-func (r *relay) settleLocked(_ int, err error) {
-	if err != nil {
-		r.lose(1, err)
-		return
-	}
-	if e := r.regain(); e != nil {
-		r.w.Write(e.bytes(r.colours)) // if it fails now, the next line says so
-		e.release()
-	}
+// writeLocked writes an entry directly.
+func (r *relay) writeLocked(e *entry) error {
+	_, err := r.w.Write(e.bytes(r.colours))
+	return err
 }
 
 // run writes what waits, until the relay is closed and nothing waits any more.

@@ -55,16 +55,7 @@ func (s *syslogger) write(e *entry) {
 		s.log.lost.Add(1)
 		return
 	}
-	if err := s.sendLocked(e); err != nil {
-		s.lose(1, err)
-		return
-	}
-	if e := s.regain(); e != nil {
-		if err := s.sendLocked(e); err != nil {
-			s.log.alarm(levelAlarm, "log output fails again", "option", s.option, "error", err)
-		}
-		e.release()
-	}
+	s.deliver(e, s.sendLocked)
 }
 
 func (s *syslogger) sendLocked(e *entry) error {
