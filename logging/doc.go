@@ -38,6 +38,13 @@
 // An attribute instance (text or a group with uuid) or instance_uuid is shown by instance_format and
 // instance_uuid_format before the message; resource by %(resource)s.
 //
+// # Levels
+//
+// The names are Python's: DEBUG, INFO, WARNING, ERROR, and CRITICAL and TRACE for [LevelCritical] and
+// [LevelTrace]. A logger has the level that default_log_levels sets for it or the nearest above it, by the
+// dots in its name, else that of debug. Numbers there are Python's, too: amqp=25 lets WARNING through and
+// INFO not.
+//
 // # JSON
 //
 // With use_json a line is an object with keys of oslo.log's formatter: message, asctime, created, msecs,
@@ -51,9 +58,11 @@
 //   - File. A line is one write with O_APPEND, so that many processes may write one file: lines are whole
 //     and never mixed (not on NFS). A file that was renamed or removed is opened anew, as oslo.log does:
 //     it is looked for ten times a second, with watch_log_file or rotation before each line; a line that went
-//     into a file that was removed is written again. A full disk loses lines.
+//     into a file that was removed is written again. A full disk loses lines. What may block, a pipe or a
+//     terminal, is refused.
 //   - Rotation. One process renames the file, under a lock on .<name>.lock beside it; the others follow. The
-//     names are Python's: log.1, log.2 by size, log.2026-11-22 by time.
+//     names are Python's: log.1, log.2 by size, log.2026-11-22 by time. A line waits a second at most for the
+//     lock; if that or a rename fails, standard error says so and it is tried again ten seconds later.
 //   - Standard error. Whoever logs waits until the line is written, but for a second at most: then lines
 //     queue, up to 1 MiB, and nobody waits until somebody reads again. A regular file is written directly.
 //   - Syslog, by /dev/log and RFC 3164: a message for each line, cut into pieces of 8000 bytes.
