@@ -19,7 +19,7 @@ import (
 // A Process says who writes.
 type Process struct {
 	Program string        // empty is the name of the executable
-	Worker  func() string // "api 0" in a worker, "" elsewhere; called for each line by any goroutine. May be nil
+	Worker  func() string // "api 0" in a worker, "" elsewhere; called for each line by any goroutine, and must not log. May be nil
 	Stderr  io.Writer     // in place of os.Stderr; must not block for ever unless it is an *os.File
 }
 
