@@ -46,7 +46,8 @@ type Call struct {
 	// OnError is called, between two calls, with each error that GoOn lets pass; nil logs it.
 	OnError func(error)
 
-	// OnOverrun is called before the call after an overrun; nil logs it. Every alone has overruns.
+	// OnOverrun is called before the call after an overrun; nil logs it, of all loops of the process at
+	// most ten a second, with the number of those in between. Every alone has overruns.
 	OnOverrun func(Overrun)
 
 	// Logger takes what no function above takes; nil for slog.Default().

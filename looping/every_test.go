@@ -243,6 +243,7 @@ func TestWhatIsLogged(t *testing.T) {
 				return a
 			},
 		}))}
+		looping.ForgetLogged()
 		n := 0
 		wantErr(t, c.Every(ctx, time.Second, func(context.Context) error {
 			switch n++; n {
@@ -258,10 +259,27 @@ func TestWhatIsLogged(t *testing.T) {
 		}), nil)
 		const want = `level=ERROR msg="looping call failed" call=poll err=boom
 level=ERROR msg="looping call failed" call=poll err="poll: panic: boom"
-level=WARN msg="looping call outlasted its interval" call=poll interval=1s took=1.5s late=500ms skipped=0
+level=WARN msg="looping call outlasted its interval" call=poll interval=1s took=1.5s late=500ms skipped=0 unlogged=0
 `
 		if out.String() != want {
 			t.Errorf("logged\n%swant\n%s", out.String(), want)
+		}
+	})
+}
+
+// Many loops that are late at once do not write a line each.
+func TestOverrunsAreLoggedInMeasure(t *testing.T) {
+	bubble(t, func(t *testing.T, ctx context.Context) {
+		var out bytes.Buffer
+		c := looping.Call{Name: "poll", Timeout: 10 * time.Second, Logger: slog.New(slog.NewTextHandler(&out, nil))}
+		looping.ForgetLogged()
+		wantErr(t, c.Every(ctx, time.Millisecond, func(context.Context) error {
+			time.Sleep(10 * time.Millisecond)
+			return nil
+		}), looping.ErrTimeout)
+		logged := out.String()
+		if got := strings.Count(logged, "\n"); got != 100 || strings.Count(logged, "unlogged=90\n") != 9 {
+			t.Errorf("%d lines in 10 s, want 100, 9 of which count 90 others:\n%.1000s", got, logged)
 		}
 	})
 }

@@ -26,3 +26,10 @@ func DueTimes(ctx context.Context, c Call, interval time.Duration, n int) ([]tim
 	}
 	return dues, nil
 }
+
+// ForgetLogged lets overruns be logged as if none had been before.
+func ForgetLogged() {
+	overrunLog.mu.Lock()
+	defer overrunLog.mu.Unlock()
+	overrunLog.lines, overrunLog.unlogged, overrunLog.since = 0, 0, time.Time{}
+}

@@ -5,6 +5,7 @@ package looping
 
 import (
 	"context"
+	"sync"
 	"time"
 )
 
@@ -18,9 +19,8 @@ type Overrun struct {
 	Skipped  int           // starts left out, with PhaseLocked or after a standstill
 }
 
-// beats are when the calls of one Every are due. A ticker keeps them apart without a calculation for
-// each: a beat that passes during a call is in its channel afterwards, the value being the time it was
-// due. A timer set anew after each call takes longer, and the delays of waking would add up.
+// beats are when the calls of one Every are due. A ticker keeps them apart, whose beats carry the time
+// they were due: a timer set anew after each call takes longer, and the delays of waking would add up.
 type beats struct {
 	call     *Call
 	interval time.Duration
@@ -37,7 +37,8 @@ func (b *beats) begin() {
 	if b.wait = b.call.InitialDelay > 0; b.wait {
 		b.ticker = time.NewTicker(b.call.InitialDelay)
 	} else {
-		b.due, b.ticker = time.Now(), time.NewTicker(b.interval)
+		b.ticker = time.NewTicker(b.interval)
+		b.due = time.Now() // in this order, so that the next beat is not later than due and an interval
 	}
 }
 
@@ -70,11 +71,9 @@ func (b *beats) after(ctx context.Context, err error) (over bool, result error) 
 			return true, result
 		}
 	}
-	select {
-	case beat := <-b.ticker.C:
-		b.outlasted(beat)
-	default:
-		b.wait = true
+	b.wait = true
+	if since := time.Since(b.due); since >= b.interval {
+		b.outlasted(since)
 	}
 	return false, nil
 }
@@ -93,8 +92,8 @@ func ended(ctx context.Context, t time.Time) error {
 
 // rebase counts beats from now.
 func (b *beats) rebase() {
-	b.due, b.late = time.Now(), 0
 	b.ticker.Reset(b.interval)
+	b.due, b.late = time.Now(), 0
 }
 
 // standstill reports a start that comes an interval late or more.
@@ -108,27 +107,30 @@ func (b *beats) standstill() {
 	b.rebase()
 }
 
-// outlasted decides what follows a call during which the next one was due, at beat.
-func (b *beats) outlasted(beat time.Time) {
-	now := time.Now()
-	took := now.Sub(b.due) - b.late
-	switch b.wait = false; {
+// outlasted decides what follows a call that ends when the next one has been due, since being the time
+// from when it was due itself.
+func (b *beats) outlasted(since time.Duration) {
+	took := since - b.late
+	switch {
 	case b.call.PhaseLocked:
-		b.skip(now, took)
+		b.skip(since, took)
 	case took > b.interval:
 		b.report(Overrun{Took: took, Late: took - b.interval})
 		b.rebase()
-	default: // it began late, or took just as long
-		b.due = beat
+		b.wait = false
 	}
+	// Else it began late, or took just as long: the next beat is in the channel.
 }
 
 // skip leaves out the beats that have passed; one that is due in this very moment has not.
-func (b *beats) skip(now time.Time, took time.Duration) {
-	since := now.Sub(b.due)
+func (b *beats) skip(since, took time.Duration) {
+	select {
+	case <-b.ticker.C: // it has one beat for all that have passed
+	default:
+	}
 	skipped := since / b.interval
-	if b.wait = since%b.interval > 0; !b.wait {
-		b.due = now
+	if since%b.interval == 0 {
+		b.due, b.wait = b.due.Add(since), false
 		skipped--
 	}
 	if skipped > 0 {
@@ -137,11 +139,47 @@ func (b *beats) skip(now time.Time, took time.Duration) {
 }
 
 func (b *beats) report(o Overrun) {
-	o.Call, o.Interval = b.call.name(b.f), b.interval
-	if b.call.OnOverrun != nil {
-		b.call.OnOverrun(o)
+	if b.call.OnOverrun == nil {
+		if unlogged, ok := overrunLog.allow(time.Now()); ok {
+			b.log(o, unlogged)
+		}
 		return
 	}
-	b.call.logger().Warn("looping call outlasted its interval", "call", o.Call, "interval", o.Interval,
-		"took", o.Took, "late", o.Late, "skipped", o.Skipped)
+	o.Call, o.Interval = b.call.name(b.f), b.interval
+	b.call.OnOverrun(o)
+}
+
+func (b *beats) log(o Overrun, unlogged int) {
+	b.call.logger().Warn("looping call outlasted its interval", "call", b.call.name(b.f), "interval", b.interval,
+		"took", o.Took, "late", o.Late, "skipped", o.Skipped, "unlogged", unlogged)
+}
+
+// overrunLog bounds what the loops of this process log together. A machine that stands still makes all
+// loops late at once: 100,000 lines then kept 100,000 loops late for seconds, and doubled their stacks.
+var overrunLog limit
+
+const logsPerSecond = 10
+
+// A limit lets logsPerSecond lines pass in a second.
+type limit struct {
+	mu       sync.Mutex
+	since    time.Time // when the second began
+	lines    int
+	unlogged int
+}
+
+// allow reports whether a line may be logged, and how many were not since the last one.
+func (l *limit) allow(now time.Time) (unlogged int, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if now.Sub(l.since) >= time.Second {
+		l.since, l.lines = now, 0
+	}
+	if l.lines == logsPerSecond {
+		l.unlogged++
+		return 0, false
+	}
+	l.lines++
+	unlogged, l.unlogged = l.unlogged, 0
+	return unlogged, true
 }
