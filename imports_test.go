@@ -46,6 +46,7 @@ const importPolicy = `
 	config: internal/ini
 	logging: config internal/memfd
 	prove: control
+	workgroup: looping
 
 	# 2: services
 	web: socket internal/drain internal/scoreboard

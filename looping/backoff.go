@@ -39,7 +39,7 @@ func Backoff(ctx context.Context, p Pace, f func(context.Context) (ok bool, err 
 // Backoff is the function [Backoff] with the choices of c. With GoOn an error is reported and is a
 // failure; Timeout of c is that of the loop as a whole.
 func (c Call) Backoff(ctx context.Context, p Pace, f func(context.Context) (ok bool, err error)) error {
-	if err := c.checkBackoff(&p, f); err != nil {
+	if err := c.CheckBackoff(p, f); err != nil {
 		return err
 	}
 	if c.Timeout > 0 {
@@ -70,7 +70,8 @@ func (c Call) Backoff(ctx context.Context, p Pace, f func(context.Context) (ok b
 	return err
 }
 
-func (c *Call) checkBackoff(p *Pace, f func(context.Context) (bool, error)) error {
+// CheckBackoff is CheckEvery for Backoff.
+func (c Call) CheckBackoff(p Pace, f func(context.Context) (ok bool, err error)) error {
 	interval := func(d time.Duration) bool { return d == 0 || d >= MinInterval && d <= MaxInterval }
 	switch {
 	case f == nil:
@@ -88,10 +89,9 @@ func (c *Call) checkBackoff(p *Pace, f func(context.Context) (bool, error)) erro
 	case p.Jitter != 0 && !(p.Jitter >= 0.5 && p.Jitter <= 100):
 		return c.refuseFor(f, "Jitter", p.Jitter, "0 or 0.5 to 100")
 	}
-	d := *p
-	d.setDefaults()
-	if d.Min > d.Max {
-		return c.refuseFor(f, "Min", d.Min, fmt.Sprintf("at most Max, %v", d.Max))
+	p.setDefaults()
+	if p.Min > p.Max {
+		return c.refuseFor(f, "Min", p.Min, fmt.Sprintf("at most Max, %v", p.Max))
 	}
 	return c.check(f)
 }
