@@ -64,8 +64,9 @@ func Run(ctx context.Context, p Program, args []string, env func(string) (string
 	d.program.Command = cmp.Or(p.Command, p.Name)
 	d.program.Version = cmp.Or(p.Version, buildVersion())
 	err := d.run(ctx, args, env, stdout, stderr)
-	service.Refuse(err)
-	complain(stderr, p.Name, err)
+	if told := service.Refuse(err); !told {
+		complain(stderr, p.Name, err)
+	}
 	return service.ExitCode(err)
 }
 

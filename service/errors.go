@@ -95,8 +95,7 @@ func ExitCode(err error) int {
 // Exit ends the program as err, returned by a launcher, asks: it prints one line to standard error
 // unless err is nil, and exits with [ExitCode]. Call it last in main.
 func Exit(err error) {
-	Refuse(err)
-	if err != nil {
+	if told := Refuse(err); err != nil && !told {
 		said := make(chan struct{})
 		go func() {
 			defer close(said)

@@ -151,12 +151,14 @@ func (l *ProcessLauncher) beProbe(ctx context.Context, p *plan, err error) {
 }
 
 // Refuse tells the launcher, from the probe of a reload, why there is no plan: main cannot come to
-// Launch with the files that it found. In other processes it does nothing. [Exit] calls it; it is for
-// a main that ends by itself.
-func Refuse(err error) {
-	if self := proc.Self(); err != nil && self.Role() == proc.Probe {
-		self.Conn().Send(wire.Message{Type: wire.Failed, Error: clip(err.Error())})
+// Launch with the files that it found. It reports whether the launcher was told; in other processes it
+// does nothing. [Exit] calls it; it is for a main that ends by itself.
+func Refuse(err error) (told bool) {
+	self := proc.Self()
+	if err == nil || self.Role() != proc.Probe {
+		return false
 	}
+	return self.Conn().Send(wire.Message{Type: wire.Failed, Error: clip(err.Error())}) == nil
 }
 
 // sendPlan sends the plan and the snapshot, each in a memfd as either may be large.
