@@ -33,6 +33,9 @@ import (
 // mainEnv makes this program the daemon instead of its tests.
 const mainEnv = "DAEMON_TEST_MAIN"
 
+// processesEnv makes even one worker a process.
+const processesEnv = "DAEMON_TEST_PROCESSES"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(mainEnv) != "" {
 		daemon.Main(app)
@@ -76,7 +79,14 @@ var app = daemon.Program{
 		}
 		opts := d.Options()
 		opts.Workers = config.Get[daemon.ServerOptions](d.Config, "").Workers
-		return service.Launch(ctx, opts, api)
+		if os.Getenv(processesEnv) == "" {
+			return service.Launch(ctx, opts, api)
+		}
+		l := service.NewProcessLauncher(opts)
+		if err := l.Add(service.Set{Services: []service.Service{api}, Workers: opts.Workers}); err != nil {
+			return err
+		}
+		return l.Run(ctx)
 	},
 }
 
