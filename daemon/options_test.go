@@ -51,7 +51,7 @@ func TestCT08TwoOptionsInDefault(t *testing.T) {
 	wantOptions(t, conf, time.Minute, true)
 }
 
-func TestOPT01DefaultsOfBothOptionsAreChanged(t *testing.T) {
+func TestOPT01THL08DefaultsOfBothOptionsAreChanged(t *testing.T) {
 	conf := serviceConf(t)
 	setDefault(t, conf, "graceful_shutdown_timeout", 180)
 	setDefault(t, conf, "log_options", false)
