@@ -20,7 +20,7 @@ ifeq ($(CI),true)
 TESTFLAGS += -count=1 -v
 endif
 
-.PHONY: help build test race interop bench bench-record soak soak-record check format vet staticcheck tidy policy cross clean
+.PHONY: docs help build test race interop bench bench-record soak soak-record check format vet staticcheck tidy policy cross clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,9 @@ bench: ## the benchmarks, beside their peers; BENCH="-quick -rows start" for a p
 
 bench-record: ## the same, and into docs/bench.md
 	$(GO) run ./internal/bench -record docs/bench.md $(BENCH)
+
+docs: ## the option reference, from the declarations
+	$(GO) test -count=1 -run TestOptionReference . -update
 
 soak: ## the long runs, half an hour as root; SOAK="-share 20 -parts stop" for a part
 	$(GO) run ./internal/soak $(SOAK)
@@ -61,7 +64,7 @@ staticcheck:
 tidy:
 	$(GO) mod tidy -diff
 
-# The import policy and the licence headers, which are tests of the root package.
+# The import policy, the licence headers and the pages that are made of the code: tests of the root package.
 policy:
 	$(GO) test -count=1 .
 

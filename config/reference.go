@@ -6,6 +6,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -17,6 +18,9 @@ func (c *Config) WriteReference(w io.Writer) error {
 	defer c.mu.Unlock()
 	var b strings.Builder
 	for _, group := range c.reg.groups {
+		if c.reg.help[group] == "" && !slices.ContainsFunc(c.ordered, func(o *option) bool { return o.group == group && o.builtin == nil }) {
+			continue
+		}
 		fmt.Fprintf(&b, "## [%s]\n\n", group)
 		if help := c.reg.help[group]; help != "" {
 			fmt.Fprintf(&b, "%s\n\n", help)
