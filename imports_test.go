@@ -47,6 +47,8 @@ const importPolicy = `
 	logging: config internal/memfd
 	prove: control
 	workgroup: looping
+	periodic:
+	periodic/leasetest: periodic
 
 	# 2: services
 	web: socket internal/drain internal/scoreboard
