@@ -3,6 +3,7 @@ module github.com/mainstay-go/mainstay
 go 1.26
 
 require (
+	github.com/netresearch/go-cron v0.9.1
 	github.com/rogpeppe/go-internal v1.16.0
 	github.com/spf13/cobra v1.10.2
 )

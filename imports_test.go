@@ -48,6 +48,7 @@ const importPolicy = `
 	prove: control
 	workgroup: looping
 	periodic:
+	periodic/cron: github.com/netresearch/go-cron
 	periodic/leasetest: periodic
 
 	# 2: services
