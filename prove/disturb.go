@@ -111,7 +111,9 @@ func (d *disturbed) once(ctx context.Context) {
 		sleep(ctx, d.Settle)
 	}
 	d.run.shut(w)
-	raise(&w.gap, int64(time.Since(d.run.began))-w.last.Load())
+	if !d.run.stopped.Load() { // then no answer is to come
+		raise(&w.gap, int64(time.Since(d.run.began))-w.last.Load())
+	}
 	if err != nil {
 		d.failed++
 		if d.first == "" {

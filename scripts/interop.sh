@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 
 # program:package; a program with a slash is a file.
 peers="curl:curl ab:apache2-utils wrk:wrk
-/usr/bin/systemd-socket-activate:systemd /usr/sbin/nginx:nginx-light /usr/bin/gunicorn:gunicorn
+/usr/bin/systemd-socket-activate:systemd /usr/sbin/nginx:nginx-light /usr/sbin/haproxy:haproxy /usr/bin/gunicorn:gunicorn
 /usr/bin/python3:python3 /usr/lib/python3/dist-packages/oslo_service:python3-oslo.service
 /usr/lib/python3/dist-packages/eventlet:python3-eventlet /usr/lib/python3/dist-packages/oslo_config:python3-oslo.config
 /usr/lib/python3/dist-packages/oslo_log:python3-oslo.log"

@@ -12,7 +12,10 @@
 // ratio of the two; the median over the pairs is the result, and the quartiles beside it say how far
 // to believe it. The row noise compares two bare servers: no other row can tell less than it shows.
 //
-// The load generator is a process of its own with one thread: it costs about a third of a core at full
+// What is lost in reloads and stops is counted by package prove, over kept connections and new ones,
+// with the same load for every server; requests that cross a close count as lost.
+//
+// The load generator of the other rows is a process of its own with one thread: it costs about a third of a core at full
 // load, keeps one request under way on each of 64 kept-alive connections, and checks each answer. CPU
 // time is that of all processes of a server, by their CPU clocks, over exactly the measured window.
 package main

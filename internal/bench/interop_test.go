@@ -20,7 +20,7 @@ func TestPeersAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := &bench{self: self, body: "hello, \"peer\"\n"}
-	for _, k := range []kind{nginx, gunicorn, oslo} {
+	for _, k := range []kind{nginx, haproxy, gunicorn, oslo} {
 		t.Run(k.name, func(t *testing.T) {
 			s, err := k.start(b)
 			if errors.Is(err, errNotInstalled) && os.Getenv("CI") != "true" {

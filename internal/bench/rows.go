@@ -5,7 +5,10 @@
 
 package main
 
-import "context"
+import (
+	"context"
+	"syscall"
+)
 
 // A row is a group of lines of the table that are measured together.
 type row struct {
@@ -26,6 +29,12 @@ var rows = []row{
 	{"nginx", "hello with 2 workers beside nginx with 2", compare(twoWorkers, nginx, nil)},
 	{"gunicorn", "hello with 2 workers beside gunicorn with 2", compare(twoWorkers, gunicorn, nil)},
 	{"oslo", "hello with 2 workers beside oslo.service's WSGI server with 2", compare(twoWorkers, oslo, nil)},
+	{"loss", "what reloads and stops of hello lose", lossRow(twoWorkers, syscall.SIGHUP, syscall.SIGTERM)},
+	{"loss-shutdown", "what http.Server.Shutdown loses", lossRow(withShutdown, 0, syscall.SIGTERM)},
+	{"loss-nginx", "what reloads and stops of nginx lose", lossRow(nginx, syscall.SIGHUP, syscall.SIGQUIT)},
+	{"loss-haproxy", "what reloads and stops of HAProxy lose", lossRow(haproxy, syscall.SIGUSR2, syscall.SIGUSR1)},
+	{"loss-gunicorn", "what reloads and stops of gunicorn lose", lossRow(gunicorn, syscall.SIGHUP, syscall.SIGTERM)},
+	{"loss-oslo", "what reloads and stops of oslo.service lose", lossRow(oslo, syscall.SIGHUP, syscall.SIGTERM)},
 	{"start", "start to first answer", startRow},
 	{"stop", "TERM to exit, idle", stopRow},
 	{"kill", "a worker killed to its replacement ready", killRow},

@@ -50,7 +50,13 @@ var (
 	twoWorkers  = hello("hello, 2 workers", 2)
 	twoWorkers1 = hello("hello, 2 workers, procs 1", 2, "--procs", "1")
 
-	nginx = kind{name: "nginx", needs: "/usr/sbin/nginx", workers: 2, command: nginxCommand}
+	// withShutdown is what many programs do at TERM.
+	withShutdown = kind{name: "http.Server.Shutdown", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
+		return exec.Command(b.bare, "-listen", addr, "-body", b.body, "-shutdown"), nil
+	}}
+
+	haproxy = kind{name: "HAProxy", needs: "/usr/sbin/haproxy", workers: 1, command: haproxyCommand} // one, with threads
+	nginx   = kind{name: "nginx", needs: "/usr/sbin/nginx", workers: 2, command: nginxCommand}
 	// gthread is the worker that keeps connections alive; the default one closes each.
 	gunicorn = kind{name: "gunicorn", needs: "/usr/bin/gunicorn", workers: 2, command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
 		return python(b, dir, "/usr/bin/gunicorn", "--chdir", dir, "--bind", addr, "--workers", "2",
@@ -75,16 +81,25 @@ func hello(name string, workers int, args ...string) kind {
 }
 
 func nginxCommand(b *bench, dir, addr string) (*exec.Cmd, error) {
-	text, err := peerFiles.ReadFile("peers/nginx.conf")
+	path, err := configured(b, dir, addr, "nginx.conf")
+	return exec.Command("/usr/sbin/nginx", "-p", dir, "-c", path), err
+}
+
+// haproxyCommand is a master with a worker, as units run it.
+func haproxyCommand(b *bench, dir, addr string) (*exec.Cmd, error) {
+	path, err := configured(b, dir, addr, "haproxy.cfg")
+	return exec.Command("/usr/sbin/haproxy", "-W", "-C", dir, "-f", path), err
+}
+
+// configured writes a configuration file with what it names in braces filled in.
+func configured(b *bench, dir, addr, name string) (string, error) {
+	text, err := peerFiles.ReadFile("peers/" + name)
 	if err != nil {
-		return nil, err
+		return "", err
 	}
-	conf := strings.NewReplacer("{{addr}}", addr, "{{body}}", strconv.Quote(b.body)).Replace(string(text))
-	path := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(path, []byte(conf), 0o644); err != nil {
-		return nil, err
-	}
-	return exec.Command("/usr/sbin/nginx", "-p", dir, "-c", path), nil
+	conf := strings.NewReplacer("{{dir}}", dir, "{{addr}}", addr, "{{body}}", strconv.Quote(b.body)).Replace(string(text))
+	path := filepath.Join(dir, name)
+	return path, os.WriteFile(path, []byte(conf), 0o644)
 }
 
 // python is a command that has the Python programs in dir.
