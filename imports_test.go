@@ -62,8 +62,7 @@ const importPolicy = `
 
 	# beside the product: servers and clients of other people, and this product measured among them
 	internal/peer:
-	internal/bench: control logging internal/peer
-	internal/bench: prove control internal/peer
+	internal/bench: prove control logging internal/peer
 	internal/bench/bare:
 	internal/soak: prove control internal/peer
 	interop: public internal/peer
