@@ -10,6 +10,7 @@ type ActionKind string
 const (
 	ActionSpawn   ActionKind = "spawn"   // Generation, Count: workers of the set; answered by spawned or spawn-failed
 	ActionDrain   ActionKind = "drain"   // Reason, Nanos: timeout, negative without end; answered by drained, bye, exit
+	ActionPair    ActionKind = "pair"    // Heir: the incarnation that takes over what it holds open; before its drain if there is a choice
 	ActionCancel  ActionKind = "cancel"  // stop now; answered by exit
 	ActionKill    ActionKind = "kill"    // SIGKILL; answered by exit
 	ActionReset   ActionKind = "reset"   // Generation; answered by reset-done, or exit
@@ -30,6 +31,7 @@ type Action struct {
 	Set         string     `json:"set,omitempty"`
 	Slot        int        `json:"slot,omitempty"`
 	Incarnation uint64     `json:"incarnation,omitempty"`
+	Heir        uint64     `json:"heir,omitempty"`
 	Generation  int        `json:"generation,omitempty"`
 	Pid         int        `json:"pid,omitempty"`
 	Request     uint64     `json:"request,omitempty"`

@@ -30,6 +30,7 @@
 //	change.go     requests for a reload or scale, from the asking to the answer
 //	scale.go      numbers of workers said at run time, and what of them holds through a reload
 //	roll.go       one slot at a time to the plan of a change, and back if it fails
+//	pair.go       who hands over to whom
 //	mutate.go     reset in place
 //	stop.go       draining, escalation, exit code
 package core

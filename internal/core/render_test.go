@@ -21,6 +21,8 @@ func showAction(a core.Action) string {
 		return fmt.Sprintf("%s %s within %s", who, a.Reason, span(a.Nanos))
 	case core.ActionJudge:
 		return fmt.Sprintf("%s for %s", who, span(a.Nanos))
+	case core.ActionPair:
+		return fmt.Sprintf("%s with #%d", who, a.Heir)
 	case core.ActionReset:
 		return fmt.Sprintf("%s generation %d", who, a.Generation)
 	case core.ActionCancel, core.ActionKill:

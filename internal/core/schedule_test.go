@@ -43,7 +43,7 @@ func TestSchedules(t *testing.T) {
 func playSchedule(t *testing.T, seed uint64) {
 	x := &witness{
 		t: t, seed: seed, careful: 24,
-		editions: map[int]bool{}, answers: map[uint64]core.Outcome{},
+		editions: map[int]bool{}, answers: map[uint64]core.Outcome{}, paired: map[[2]uint64]int{},
 	}
 	if seed%50 == 0 {
 		x.careful = 1

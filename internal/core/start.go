@@ -161,6 +161,7 @@ func (st *step) ready(set *Set, sl *Slot, w *Worker) {
 		}
 		return
 	}
+	st.pair(set, sl)
 	if st.Plan.Mutate && w.Generation != sl.Want {
 		st.reset(set, sl, w)
 	}
@@ -170,6 +171,7 @@ func (st *step) ready(set *Set, sl *Slot, w *Worker) {
 func (st *step) promote(set *Set, sl *Slot) {
 	old := sl.Current
 	sl.Current, sl.Successor = sl.Successor, Worker{}
+	st.pair(set, sl)
 	if !old.none() {
 		st.retire(set, sl, old, "replace")
 	}
@@ -177,6 +179,9 @@ func (st *step) promote(set *Set, sl *Slot) {
 
 // retire drains a worker that was taken from its place.
 func (st *step) retire(set *Set, sl *Slot, w Worker, reason string) {
+	if reason == "replace" && w.Phase == Ready {
+		st.pairWith(set, sl, &w)
+	}
 	sl.Leaving = append(sl.Leaving, w)
 	st.drain(set, sl, &sl.Leaving[len(sl.Leaving)-1], reason, set.Spec.ShutdownTimeout)
 	if st.Change.Verb != "" {

@@ -152,6 +152,7 @@ type Worker struct {
 	Deadline    int64       `json:"deadline,omitempty"` // of the phase, 0 is none
 	NagAt       int64       `json:"nag_at,omitempty"`   // next log line about waiting
 	Asked       bool        `json:"asked,omitempty"`    // its end is wanted
+	Yields      bool        `json:"yields,omitempty"`   // it drains for another in its slot
 	Resetting   bool        `json:"resetting,omitempty"`
 	Cut         int         `json:"cut,omitempty"`
 	Said        string      `json:"said,omitempty"` // last words

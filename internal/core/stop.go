@@ -149,7 +149,7 @@ func (st *step) drain(set *Set, sl *Slot, w *Worker, reason string, timeout int6
 			w.enter(Draining, st.now)
 			w.NagAt = st.now + nagEvery
 		}
-		w.Deadline, w.Resetting = deadline, false
+		w.Deadline, w.Resetting, w.Yields = deadline, false, reason == "replace"
 		a := st.act(ActionDrain, set, sl, w)
 		a.Reason, a.Nanos = reason, timeout
 	}
@@ -163,7 +163,7 @@ func (st *step) leaving(set *Set, sl *Slot, w *Worker) {
 	}
 	st.logWorker("info", "worker was told to end by a signal", set, sl, w)
 	w.enter(Draining, st.now)
-	w.Asked, w.Resetting, w.NagAt, w.Deadline = true, false, st.now+nagEvery, 0
+	w.Asked, w.Resetting, w.Yields, w.NagAt, w.Deadline = true, false, true, st.now+nagEvery, 0
 	spec := st.spec(set, w)
 	if spec.ShutdownTimeout >= 0 {
 		w.Deadline = st.now + max(spec.ShutdownTimeout, 1)

@@ -33,6 +33,7 @@ type witness struct {
 	begun    *core.Plan
 	asked    []core.Event // requests, in the order in which they were made
 	answers  map[uint64]core.Outcome
+	paired   map[[2]uint64]int // how often two incarnations were joined
 
 	ready    bool  // told to the supervisor above
 	stopping int64 // since when
@@ -176,6 +177,8 @@ func (x *witness) action(a core.Action) {
 		x.spawn(a)
 	case core.ActionDrain, core.ActionCancel, core.ActionReset, core.ActionKill:
 		x.order(a)
+	case core.ActionPair:
+		x.pair(a)
 	case core.ActionCommit:
 		if !x.editions[a.Generation] {
 			x.failf("commit of generation %d, which is not there", a.Generation)
@@ -276,6 +279,25 @@ func (x *witness) settledFor(successor, p *process, a core.Action) {
 	}
 	if served := x.w.now - successor.heard.readyAt; served < plan.Settle {
 		x.failf("%s: #%d has served for %s, want %s", showAction(a), successor.inc, span(served), span(plan.Settle))
+	}
+}
+
+// pair holds that two workers are joined only where one takes the place of the other.
+func (x *witness) pair(a core.Action) {
+	p, heir := x.w.procs[a.Incarnation], x.w.procs[a.Heir]
+	switch {
+	case p == nil || p.heard.gone || !p.heard.ready && !p.told && !p.heard.leaving:
+		x.failf("%s: it has nothing to hand over", showAction(a))
+	case heir == nil || heir.heard.gone || !heir.heard.ready || heir.told || heir.heard.leaving:
+		x.failf("%s, which does not serve", showAction(a))
+	case p.set != heir.set || p.slot != heir.slot || p == heir:
+		x.failf("%s, which is not of its slot", showAction(a))
+	case x.stopping != 0:
+		x.failf("%s while stopping", showAction(a))
+	}
+	x.paired[[2]uint64{a.Incarnation, a.Heir}]++
+	if x.paired[[2]uint64{a.Incarnation, a.Heir}] > 1 {
+		x.failf("%s twice", showAction(a))
 	}
 }
 
