@@ -33,6 +33,7 @@ const importPolicy = `
 	internal/scoreboard: internal/memfd
 	internal/bind:
 	internal/wire:
+	internal/handover:
 	internal/core:
 	internal/ini:
 	systemd:
@@ -42,7 +43,7 @@ const importPolicy = `
 	# 1: processes, and what lives in them
 	internal/proc: internal/wire internal/bind internal/scoreboard internal/drain internal/memfd
 	socket: internal/proc internal/bind internal/drain systemd
-	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/scoreboard control systemd
+	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/handover internal/scoreboard control systemd
 	config: internal/ini
 	logging: config internal/memfd
 	prove: control
@@ -52,7 +53,7 @@ const importPolicy = `
 	periodic/leasetest: periodic
 
 	# 2: services
-	web: socket internal/drain internal/scoreboard
+	web: socket internal/drain internal/handover internal/scoreboard
 	servicetest: service internal/drain
 
 	# 3: programs, and what they are made with
