@@ -21,6 +21,8 @@ func (s *shell) perform(a core.Action) {
 		s.spawn(a)
 	case core.ActionDrain:
 		s.send(a, wire.Message{Type: wire.Drain, Reason: a.Reason, Timeout: a.Nanos})
+	case core.ActionPair:
+		s.pair(a)
 	case core.ActionCancel:
 		s.send(a, wire.Message{Type: wire.Stop})
 	case core.ActionKill:

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mainstay-go/mainstay/internal/handover"
 	"github.com/mainstay-go/mainstay/internal/proc"
 	"github.com/mainstay-go/mainstay/internal/scoreboard"
 	"github.com/mainstay-go/mainstay/internal/wire"
@@ -164,6 +165,9 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 		w.tasks.Go(w.report)
 	case wire.Inspect:
 		w.tasks.Go(func() { w.inspect(ctx, m.Message) })
+	case wire.Successor, wire.Predecessor:
+		w.join(m)
+		return
 	case wire.Revoke, wire.Offer:
 		// this version takes its listeners by bind, and leaves them when it drains
 	default:
@@ -172,6 +176,19 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 		}
 	}
 	closeAll(m.FDs)
+}
+
+// join takes an end of a channel between this worker and the one that it replaces, or that replaces it.
+func (w *worker) join(m proc.Incoming) {
+	if len(m.FDs) != 1 {
+		closeAll(m.FDs) // lost for want of room: there is no hand-over
+		return
+	}
+	if m.Type == wire.Successor {
+		handover.Local().Successor(m.FDs[0])
+	} else {
+		handover.Local().Predecessor(m.FDs[0])
+	}
 }
 
 // signal answers a signal that somebody sent to this process itself.

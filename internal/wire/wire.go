@@ -15,6 +15,7 @@
 //	bind (Spec)               ->
 //	                          <-    offer (Name, Slot, Addr + the listener)
 //	ready                     ->
+//	                          <-    successor (+ a channel to the worker that takes its place)
 //	                          <-    drain (Reason, Timeout)
 //	drained (Cut)             ->
 //	bye                       ->
@@ -56,6 +57,9 @@ const (
 	Reopen  = "reopen"  // open the log files anew
 	Report  = "report"  // write a diagnostic report
 	Inspect = "inspect" // show what there is of the kind Name, empty for the kinds, within Timeout; answered by Done
+
+	Successor   = "successor"   // as descriptor, a channel to the worker that takes its place
+	Predecessor = "predecessor" // the other end: what comes there is to be taken over
 )
 
 // Types of messages both ways, and from a probe to the launcher.
