@@ -59,6 +59,7 @@ type turn struct {
 	callers []chan<- reloaded
 	cancel  context.CancelFunc // ends what runs off the loop for it
 	restart bool               // the services drain and are to start again
+	release func()             // closes the connections that no service came for; nil without a restart
 }
 
 // reloaded is how a reload ended.

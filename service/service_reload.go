@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/mainstay-go/mainstay/control"
+	"github.com/mainstay-go/mainstay/internal/handover"
 	"github.com/mainstay-go/mainstay/internal/proc"
 )
 
@@ -86,6 +87,7 @@ func (s *serviceLoop) planned(t *turn, next nextOptions, err error) {
 		return
 	}
 	t.restart = true
+	t.release = handover.Local().Hold()
 	s.l.state.set(StateDraining, nil)
 	s.life.shutdown(Replace, opts.ShutdownTimeout)
 }
@@ -111,6 +113,9 @@ func (s *serviceLoop) reset(t *turn) {
 func (s *serviceLoop) finishTurn(err error) {
 	t := s.turn
 	t.cancel()
+	if t.release != nil {
+		t.release()
+	}
 	t.outcome.Millis = time.Since(t.begun).Milliseconds()
 	if err == nil {
 		s.log(slog.LevelInfo, t.outcome.Action+" done", "generation", t.outcome.Generation, "millis", t.outcome.Millis)

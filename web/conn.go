@@ -20,46 +20,40 @@ const lastLook = 5 * time.Millisecond
 
 var past = time.Unix(1, 0)
 
-// What a connection does.
-const (
-	opened   = iota // nothing was read yet
-	idle            // nothing was read since the last answer
-	begun           // something of a request was read
-	working         // a request is handled or answered
-	greeting        // TLS, before the first request
-	ending          // told to end while opened, idle or greeting
-	multiple        // HTTP/2, which GOAWAY ends
-	taken           // hijacked by a handler
-)
+// errMoved is of writing to a connection that another server has.
+var errMoved = errors.New("the connection has moved")
 
 // A conn is a connection as net/http has it, under TLS if there is TLS. It owns the read deadline of
-// the socket, for two reasons: it can be told to end while it waits for a request, but at no moment
-// when one has begun; and it remembers most deadlines instead of setting them.
-//
-// Where a request begins, and where its header ends, is seen from the read deadlines that net/http
-// sets after StateIdle: the first before it waits, unless the request is in its buffer already, the
-// second before it reads on, the third with the header complete.
+// the socket, for two reasons: it can be told to end, or to move on to another server, while it waits
+// for a request, but at no moment when one has begun; and it remembers most deadlines instead of
+// setting them.
 type conn struct {
 	net.Conn
+	rule
 	run      *run
-	state    atomic.Int32
 	deadline atomic.Int64 // for reading, as the timekeeper counts: net/http's or our own
 	reading  atomic.Bool  // Read runs
 	set      atomic.Bool  // the socket has a read deadline: in the past, or that of a last look
 	timed    atomic.Bool  // the socket has had a write deadline
-	steps    int          // deadlines since StateIdle; of the goroutine that reads requests
-	early    bool         // a byte of the next request was read as well; of the one that reads at all
 
-	mu sync.Mutex // held to change the socket's read deadline
+	mu sync.Mutex // held to change the socket's read deadline, and to move
 }
 
-// Read reads as net/http asks, but returns io.EOF when the connection is to end.
+// Read reads as net/http asks, but returns io.EOF when the connection is to end, or has moved.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.state.Load() == begun && c.run.header > 0 {
+	c.reads(len(p))
+	switch c.state.Load() {
+	case begun:
 		// It did not come in one piece.
-		if c.steps < 2 || c.deadline.Load() == none {
+		if c.run.header > 0 && (c.steps < 2 || c.deadline.Load() == none) {
 			c.limit(c.run.header)
 		}
+	case leaving:
+		if c.depart(len(p)) {
+			return 0, io.EOF
+		}
+	case moved:
+		return 0, io.EOF
 	}
 	c.reading.Store(true)
 	n, err := c.read(p)
@@ -74,8 +68,15 @@ func (c *conn) read(p []byte) (int, error) {
 		if c.deadline.Load() == passed {
 			return 0, os.ErrDeadlineExceeded
 		}
-		if c.set.Load() && c.reset() {
-			return c.look(p)
+		if c.set.Load() {
+			switch c.reset() {
+			case ending:
+				return c.look(p)
+			case leaving:
+				if c.depart(len(p)) {
+					return 0, io.EOF
+				}
+			}
 		}
 		n, err := c.Conn.Read(p)
 		if n > 0 {
@@ -88,15 +89,23 @@ func (c *conn) read(p []byte) (int, error) {
 	}
 }
 
-// arrived notes that bytes were read.
-func (c *conn) arrived(size int) {
-	switch c.state.Load() {
-	case working:
-		// Net/http watches for the end of the client by reading one byte while a request is handled.
-		c.early = c.early || size == 1
-	case opened, idle, ending:
-		c.state.Store(begun)
+// depart moves the connection to another server, unless something of a request is in the buffer.
+func (c *conn) depart(size int) bool {
+	c.mu.Lock()
+	what := c.leaves(size)
+	if what == goes {
+		c.Conn.SetDeadline(time.Time{})
+		c.set.Store(false)
 	}
+	c.mu.Unlock()
+	switch what {
+	case goes:
+		c.run.send(c)
+		return true
+	case odd:
+		c.run.pin()
+	}
+	return false
 }
 
 // limit sets a deadline of our own, in d, or none if d is not positive.
@@ -111,19 +120,14 @@ func (c *conn) limit(d time.Duration) {
 
 // SetReadDeadline remembers t. Only one in the past is set at once, to end a read under way.
 func (c *conn) SetReadDeadline(t time.Time) error {
+	if waits := c.sets(); waits && t.IsZero() {
+		return nil // ours holds
+	}
 	switch c.state.Load() {
-	case idle, begun, ending:
-		c.steps++
-		switch {
-		case c.steps == 1 && t.IsZero():
-			return nil // ours holds
-		case c.steps == 2:
-			c.state.Store(begun) // at least in the buffer of net/http
-		case c.steps > 2:
-			c.state.Store(working)
-		}
 	case taken:
 		return c.Conn.SetReadDeadline(t)
+	case moved:
+		return nil
 	}
 	d := c.run.keeper.at(t)
 	if d == c.deadline.Load() {
@@ -143,7 +147,7 @@ func (c *conn) SetReadDeadline(t time.Time) error {
 func (c *conn) expire() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.set.Load() && c.due() {
+	if !c.set.Load() && c.due() && c.state.Load() != moved {
 		c.setPastLocked()
 	}
 }
@@ -160,31 +164,37 @@ func (c *conn) due() bool {
 	return d == passed || d != none && d <= c.run.keeper.now()
 }
 
-// reset removes the socket's deadline unless a read is to fail. It reports whether the connection is
-// to end.
-func (c *conn) reset() bool {
+// reset removes the socket's deadline unless a read is to fail. It returns the state.
+func (c *conn) reset() int32 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state.Load() == ending {
-		return true
+	s := c.state.Load()
+	if s == ending {
+		return s
 	}
 	if d := c.deadline.Load(); d != passed {
 		c.Conn.SetReadDeadline(time.Time{})
 		c.set.Store(false)
 		c.run.keeper.sooner(d) // it may have come while the socket's was set
 	}
-	return false
+	return s
 }
 
 // end makes the connection end if no request has begun.
 func (c *conn) end() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range [...]int32{opened, idle, greeting} {
-		if c.state.CompareAndSwap(s, ending) {
-			c.setPastLocked()
-			return
-		}
+	if c.rule.end() {
+		c.setPastLocked()
+	}
+}
+
+// nudge makes the connection move on if no request has begun.
+func (c *conn) nudge() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.rule.nudge() {
+		c.setPastLocked()
 	}
 }
 
@@ -203,23 +213,19 @@ func (c *conn) look(p []byte) (int, error) {
 
 // follow notes what net/http says of the connection.
 func (c *conn) follow(s http.ConnState) {
-	state := c.state.Load()
 	switch {
 	case s == http.StateHijacked:
 		c.state.Store(taken)
-	case state == multiple:
-	case s == http.StateActive && state != working:
-		c.state.Store(working)
+	case c.state.Load() == multiple:
+	case s == http.StateActive:
+		c.active()
 	case s == http.StateIdle:
-		c.steps = 0
 		c.limit(c.run.idle)
-		if c.early {
-			c.early = false
-			c.state.Store(begun)
-			return
-		}
-		c.state.Store(idle)
-		if c.run.lingered.Load() {
+		switch {
+		case !c.rests():
+		case c.run.moving.Load():
+			c.rule.nudge() // the next read sees it
+		case c.run.lingered.Load():
 			c.end()
 		}
 	}
@@ -233,7 +239,7 @@ func (c *conn) serves() bool {
 
 // SetWriteDeadline sets t, but not none where there was none: net/http does so after each answer.
 func (c *conn) SetWriteDeadline(t time.Time) error {
-	if t.IsZero() && !c.timed.Load() {
+	if t.IsZero() && !c.timed.Load() || c.state.Load() == moved {
 		return nil
 	}
 	c.timed.Store(true)
@@ -244,13 +250,27 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 func (c *conn) SetDeadline(t time.Time) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.state.Load() == moved {
+		return nil
+	}
 	c.deadline.Store(c.run.keeper.at(t))
 	c.set.Store(!t.IsZero())
 	return c.Conn.SetDeadline(t)
 }
 
+// Write refuses when the connection is somebody else's.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.state.Load() == moved {
+		return 0, errMoved
+	}
+	return c.Conn.Write(p)
+}
+
 // ReadFrom lets the system copy from files and sockets, as without this wrapper.
 func (c *conn) ReadFrom(src io.Reader) (int64, error) {
+	if c.state.Load() == moved {
+		return 0, errMoved
+	}
 	if rf, ok := c.Conn.(io.ReaderFrom); ok {
 		return rf.ReadFrom(src)
 	}
@@ -260,8 +280,26 @@ func (c *conn) ReadFrom(src io.Reader) (int64, error) {
 // CloseWrite closes one direction where the connection can; net/http does so before it drops unread
 // input.
 func (c *conn) CloseWrite() error {
+	if c.state.Load() == moved {
+		return nil
+	}
 	if cw, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return cw.CloseWrite()
 	}
 	return nil
+}
+
+// Close closes the connection unless it is somebody else's.
+func (c *conn) Close() error {
+	if c.state.Load() == moved {
+		return nil
+	}
+	return c.Conn.Close()
+}
+
+// cut closes the connection from another goroutine.
+func (c *conn) cut() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Close()
 }

@@ -31,6 +31,11 @@ is not safe to repeat is lost. [Server.Shutdown] goes this way instead:
  4. Requests that run, or have begun to arrive, are waited for until the context ends. Then all is
     cut, and counted.
 
+Where a successor is there, a new worker or the next generation in this process, an HTTP/1.1 connection
+without TLS goes another way: from step 2 on it moves to the successor as soon as it is idle. Its
+client sees neither a close nor a Connection: close. If the successor dies meanwhile, connections that
+it has not begun to use come back, and the steps above hold for them. DisableHandOver forbids it.
+
 Connections that a handler took over, as for websockets, belong to the handler; the context of its
 request ends when Serve returns. A server that was shut down can be started again if its listener can,
 as that of package socket.

@@ -45,7 +45,10 @@ func (in *intake) Close() error { return nil }
 // admit makes nc a connection of r.
 func (r *run) admit(nc net.Conn) (*conn, error) {
 	limitStall(nc, r.stall)
-	c := &conn{Conn: nc, run: r, steps: 2}
+	c := &conn{Conn: nc, run: r, rule: rule{steps: 2}}
+	if !isOwn(nc) {
+		r.movable.Store(false)
+	}
 	if r.tls != nil {
 		c.state.Store(greeting)
 	}
@@ -58,6 +61,16 @@ func (r *run) admit(nc net.Conn) (*conn, error) {
 	r.conns[c] = struct{}{}
 	c.limit(r.header) // now that a scan sees it
 	return c, nil
+}
+
+// isOwn reports whether a connection is as the kernel gave it: what a foreign listener has put around
+// it would be lost on the way to another server.
+func isOwn(nc net.Conn) bool {
+	switch nc.(type) {
+	case *net.TCPConn, *net.UnixConn:
+		return true
+	}
+	return false
 }
 
 // forget ends that.
@@ -74,8 +87,8 @@ func (r *run) forget(c *conn) {
 // scan ends the waits of connections whose deadlines have passed.
 func (r *run) scan() {
 	now := r.keeper.now()
-	next := int64(never)
 	r.mu.Lock()
+	due, next := r.expireLocked(now)
 	for c := range r.conns {
 		switch d := c.deadline.Load(); {
 		case d == none || d == passed:
@@ -86,6 +99,9 @@ func (r *run) scan() {
 		}
 	}
 	r.mu.Unlock()
+	for _, p := range due {
+		r.lastLook(p)
+	}
 	if next != never {
 		r.keeper.sooner(max(next, now+int64(scanPause)))
 	}

@@ -173,6 +173,9 @@ func TestNothingLostWhenReplaced(t *testing.T) {
 			if len(clients.lost) > 0 {
 				t.Errorf("%d of %d requests lost in %d replacements: %q", len(clients.lost), clients.answers.Load(), c.rounds, clients.lost)
 			}
+			if n := clients.dials.Load(); c.roots == nil && n != 64 {
+				t.Errorf("64 clients have dialed %d times, want once each", n)
+			}
 			t.Logf("%d answers, %d dials in %d replacements", clients.answers.Load(), clients.dials.Load(), c.rounds)
 		})
 	}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/mainstay-go/mainstay/internal/drain"
+	"github.com/mainstay-go/mainstay/internal/handover"
 	"github.com/mainstay-go/mainstay/internal/scoreboard"
 )
 
@@ -56,6 +57,11 @@ type run struct {
 	base     context.Context // of all requests
 	cancel   context.CancelCauseFunc
 	lingered atomic.Bool   // idle connections are waited for no more
+	movable  atomic.Bool   // connections may move to another server
+	stopped  atomic.Bool   // Shutdown was called
+	moving   atomic.Bool   // idle connections move on
+	turned   atomic.Bool   // others have come or gone
+	late     *lateListener // connections that were parked
 	polled   chan struct{} // closed when the listener has been asked for connections
 	pollOnce sync.Once
 	wake     chan struct{} // something has changed; one note is enough, as the loop looks at everything
@@ -69,6 +75,10 @@ type run struct {
 	cutting  bool // everything was closed
 	cut      int  // requests lost by that
 	conns    map[*conn]struct{}
+	replaced bool // by a successor
+	port     *handover.Port
+	lot      *lot // of parked; nil before the first
+	parked   map[*parked]struct{}
 }
 
 func emptyRun() *run {
@@ -77,6 +87,7 @@ func emptyRun() *run {
 		wake:   make(chan struct{}, 1),
 		done:   make(chan struct{}),
 		conns:  map[*conn]struct{}{},
+		parked: map[*parked]struct{}{},
 	}
 	r.keeper = newTimekeeper(r.scan)
 	return r
@@ -104,10 +115,15 @@ func (r *run) open(ctx context.Context) error {
 		}
 	}
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.opened = true
-	if r.unserved { // by a Shutdown that came meanwhile
+	r.mu.Unlock()
+	r.openPort()
+	r.mu.Lock()
+	unserved := r.unserved
+	r.mu.Unlock()
+	if unserved { // by a Shutdown that came meanwhile
 		r.ln.Close()
+		r.closePort()
 	}
 	return nil
 }
@@ -139,18 +155,29 @@ func (r *run) serve(ctx context.Context) error {
 	}
 	accepted := make(chan error, 1)
 	go func() { accepted <- r.h1.Serve(&intake{Listener: r.ln, run: r}) }()
+	if r.movable.Load() {
+		go r.h1.Serve(r.late) // Shutdown, in end, waits for it
+	}
 
 	accepting := true
 	var failed error
 	var linger, last <-chan time.Time
 	stopNow := ctx.Done()
-	for accepting || !r.gone() {
+	for accepting || !r.gone() || !r.carried() {
+		if !accepting && r.turned.Swap(false) && r.yields() && r.able() != r.moving.Load() {
+			if r.carry(); !r.moving.Load() {
+				linger = time.After(r.grace)
+			}
+		}
 		select {
 		case err := <-accepted:
 			accepting = false
 			if r.stopping() {
 				linger = time.After(r.grace)
 				r.goAway()
+				if r.yields() {
+					r.carry()
+				}
 				break
 			}
 			r.cutAll(scoreboard.Other, err)
@@ -158,7 +185,9 @@ func (r *run) serve(ctx context.Context) error {
 				failed = err
 			}
 		case <-linger:
-			r.endIdle()
+			if !r.moving.Load() {
+				r.endIdle()
+			}
 			r.goAway() // those that were in their handshake before
 		case <-r.wake:
 		case <-stopNow:
@@ -179,6 +208,9 @@ func (r *run) serve(ctx context.Context) error {
 
 // end releases what is left, and lets net/http run what was registered for the end.
 func (r *run) end() {
+	r.stopped.Store(true)
+	r.moving.Store(false)
+	r.closePort()
 	r.cancel(http.ErrServerClosed)
 	r.h1.Shutdown(r.base) // without connections or with them cut: it waits for none
 	r.goAway()
@@ -194,9 +226,13 @@ func (r *run) shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	first := !r.draining
 	r.draining = true
+	r.replaced = drain.From(ctx) == drain.Replace
 	r.mu.Unlock()
 	if first {
-		r.front.closing.Store(true)
+		moving := r.yields() && r.able()
+		r.moving.Store(moving)
+		r.stopped.Store(true)
+		r.front.closing.Store(!moving)
 		close(r.front.draining)
 		if r.awaitAccept(ctx) {
 			r.stopAccepting(ctx)
@@ -238,12 +274,15 @@ func (r *run) awaitAccept(ctx context.Context) bool {
 // giveUp ends a run that nobody serves.
 func (r *run) giveUp() bool {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.phase != fresh {
+		r.mu.Unlock()
 		return false
 	}
 	r.unserved = true
 	r.ln.Close()
+	r.late.Close()
+	r.mu.Unlock()
+	r.closePort()
 	close(r.done)
 	return true
 }
@@ -277,9 +316,17 @@ func (r *run) goAway() {
 func (r *run) endIdle() {
 	r.lingered.Store(true)
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for c := range r.conns {
 		c.end()
+	}
+	var all []*parked
+	for p := range r.parked {
+		r.takeLocked(p)
+		all = append(all, p)
+	}
+	r.mu.Unlock()
+	for _, p := range all {
+		r.resume(p) // and end
 	}
 }
 
@@ -296,7 +343,11 @@ func (r *run) cutAll(cause scoreboard.Cause, why error) {
 		if c.serves() {
 			r.cut++
 		}
-		c.Conn.Close() // not TLS, which may wait for seconds to say goodbye
+		c.cut() // not TLS, which may wait for seconds to say goodbye
+	}
+	for p := range r.parked {
+		r.takeLocked(p)
+		p.close()
 	}
 	if r.cut > 0 {
 		scoreboard.Current().AddLost(cause, uint64(r.cut))
@@ -318,6 +369,13 @@ func (r *run) cutError(why error) error {
 		why = context.Canceled
 	}
 	return fmt.Errorf("requests cut: %d: %w", r.cut, why)
+}
+
+// yields reports whether a successor serves on.
+func (r *run) yields() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.replaced
 }
 
 func (r *run) stopping() bool {

@@ -80,6 +80,12 @@ type Server struct {
 	// DisableKeepAlives closes each connection after one answer (oslo.service: wsgi_keep_alive).
 	DisableKeepAlives bool
 
+	// DisableHandOver keeps each connection where it was accepted. Else idle connections of HTTP/1.1
+	// without TLS move to the successor when this server is replaced, and their clients notice nothing.
+	// What a handler knows about a connection does not move along, so neither do the connections of a
+	// ConnContext set by Configure, nor those that Listener has wrapped.
+	DisableHandOver bool
+
 	// AccessLog gets a message in LogFormat for each request; nil is no access log.
 	AccessLog *slog.Logger
 

@@ -50,6 +50,8 @@ func (s *Server) newRun() (*run, error) {
 		r.header = cmp.Or(r.h1.ReadHeaderTimeout, r.h1.ReadTimeout)
 		r.h1.IdleTimeout, r.h1.ReadHeaderTimeout = -1, -1
 	}
+	r.late = newLateListener(s.Listener.Addr())
+	r.movable.Store(r.tls == nil && r.h2 == nil && r.h1.ConnContext == nil && !s.DisableKeepAlives && !s.DisableHandOver)
 	if s.DisableKeepAlives {
 		r.h1.SetKeepAlivesEnabled(false)
 	}

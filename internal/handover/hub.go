@@ -58,9 +58,10 @@ func (h *Hub) Hold() (release func()) {
 	})
 }
 
-// An Owner is a server as a Hub sees it. Its methods must not wait for those of a Port.
+// An Owner is a server as a Hub sees it.
 type Owner interface {
-	// Accepts reports whether Adopt may be called with connections of others.
+	// Accepts reports whether Adopt may be called with connections of others. It must not lock
+	// anything that is held while methods of a Port are called.
 	Accepts() bool
 
 	// Adopt gives the owner a connection, for good.
@@ -145,10 +146,13 @@ func (p *Port) Pending() int {
 	return p.pending
 }
 
-// nextLocked returns another port of p's key, the newest.
+// nextLocked returns the newest port of p's key, but none that is older than p.
 func (h *Hub) nextLocked(p *Port) *Port {
 	for _, o := range slices.Backward(h.ports) {
-		if o != p && o.key == p.key && o.owner.Accepts() {
+		switch {
+		case o == p:
+			return nil
+		case o.key == p.key && o.owner.Accepts():
 			return o
 		}
 	}

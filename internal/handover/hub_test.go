@@ -108,7 +108,6 @@ func TestWithinOneProcess(t *testing.T) {
 	h.Open(key, older)
 	p := h.Open(key, old)
 	h.Open("another key", other)
-	older.closed.Store(true)
 	client, served := connect(t, ln)
 	if p.Able() || p.Give(served, time.Now(), false) {
 		t.Fatal("a connection was taken although nobody is there")

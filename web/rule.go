@@ -1,0 +1,129 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+package web
+
+import "sync/atomic"
+
+// What a connection does.
+const (
+	opened   = iota // nothing was read yet
+	idle            // nothing was read since the last answer
+	begun           // something of a request was read
+	working         // a request is handled or answered
+	greeting        // TLS, before the first request
+	ending          // told to end while opened, idle or greeting
+	leaving         // told to leave this server while opened or idle
+	moved           // left: the socket is somebody else's
+	multiple        // HTTP/2, which GOAWAY ends
+	taken           // hijacked by a handler
+)
+
+// A rule knows by what net/http does whether something of a request has reached it. Only while nothing
+// has may a connection be ended, or be moved to another server: what is in a buffer of net/http would
+// be lost with it. It reads no clock and touches no socket.
+//
+// Where a request begins, and where its header ends, is seen from the read deadlines that net/http
+// sets after StateIdle: the first before it waits, unless the request is in its buffer already, the
+// second before it reads on, the third with the header complete. Whether the buffer is empty is seen
+// from the size of a read: net/http asks for as much as there is room.
+//
+// All methods but nudge and end are called by the goroutine that serves the connection, or by the one
+// that watches for the end of its client, never by both at once.
+type rule struct {
+	state atomic.Int32
+	steps int  // deadlines since StateIdle; 2 before the first request
+	early bool // a byte of the next request was read as well
+	full  int  // size of the first read, which finds an empty buffer
+}
+
+// reads notes that net/http is about to read size bytes.
+func (r *rule) reads(size int) {
+	if r.full == 0 {
+		r.full = size
+	}
+}
+
+// arrived notes that bytes were read, where size were asked for.
+func (r *rule) arrived(size int) {
+	switch r.state.Load() {
+	case working:
+		// Net/http watches for the end of the client by reading one byte while a request is handled.
+		r.early = r.early || size == 1
+	case opened, idle, ending, leaving:
+		r.state.Store(begun)
+	}
+}
+
+// sets notes that net/http sets a read deadline. It reports whether that is its first since the
+// connection is idle, the one for the wait.
+func (r *rule) sets() (waits bool) {
+	switch r.state.Load() {
+	case idle, begun, ending, leaving:
+	default:
+		return false
+	}
+	r.steps++
+	switch {
+	case r.steps == 2:
+		r.state.Store(begun) // at least in the buffer of net/http
+	case r.steps > 2:
+		r.state.Store(working)
+	}
+	return r.steps == 1
+}
+
+// active notes that net/http has read a header.
+func (r *rule) active() {
+	if s := r.state.Load(); s != moved && s != multiple {
+		r.state.Store(working)
+	}
+}
+
+// rests notes that net/http has answered. It reports whether the connection is idle.
+func (r *rule) rests() bool {
+	r.steps = 0
+	if r.early {
+		r.early = false
+		r.state.Store(begun)
+		return false
+	}
+	r.state.Store(idle)
+	return true
+}
+
+// end reports whether the connection is to end with its next read, as nothing of a request has come.
+func (r *rule) end() bool {
+	for _, s := range [...]int32{opened, idle, greeting} {
+		if r.state.CompareAndSwap(s, ending) {
+			return true
+		}
+	}
+	return false
+}
+
+// nudge reports whether the connection is to leave with its next read, if leaves says so.
+func (r *rule) nudge() bool {
+	return r.state.CompareAndSwap(idle, leaving) || r.state.CompareAndSwap(opened, leaving)
+}
+
+// What becomes of a connection that was told to leave.
+const (
+	goes  = iota // it has moved; net/http is to see its end
+	stays        // something of a request is in the buffer
+	odd          // net/http does what no release did that this was written for
+)
+
+// leaves decides that, when net/http reads size bytes.
+func (r *rule) leaves(size int) int {
+	switch {
+	case size < r.full:
+		r.state.Store(begun)
+		return stays
+	case size != r.full || r.steps == 0:
+		r.state.Store(idle)
+		return odd
+	}
+	r.state.Store(moved)
+	return goes
+}
