@@ -202,14 +202,14 @@ func (r *run) expireLocked(now int64) (due []*parked, next int64) {
 }
 
 // carry moves what is idle to whoever is there for it, now and as requests end. With nobody there it
-// stops that: then each connection closes with its next answer.
-func (r *run) carry() {
+// stops that and returns false.
+func (r *run) carry() bool {
 	able := r.able()
 	r.moving.Store(able)
-	r.front.closing.Store(!able)
 	if !able {
-		return
+		return false
 	}
+	r.front.closing.Store(false)
 	r.lingered.Store(false)
 	r.mu.Lock()
 	var all []*parked
@@ -227,6 +227,7 @@ func (r *run) carry() {
 			r.park(p.Arrival)
 		}
 	}
+	return true
 }
 
 // carried reports whether nothing is left that was to move on, or may come back.

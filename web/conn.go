@@ -80,7 +80,7 @@ func (c *conn) read(p []byte) (int, error) {
 		}
 		n, err := c.Conn.Read(p)
 		if n > 0 {
-			c.arrived(len(p))
+			c.arrived()
 			return n, err
 		}
 		if !c.set.Load() || c.due() || !errors.Is(err, os.ErrDeadlineExceeded) {
@@ -89,23 +89,21 @@ func (c *conn) read(p []byte) (int, error) {
 	}
 }
 
-// depart moves the connection to another server, unless something of a request is in the buffer.
+// depart moves the connection to another server.
 func (c *conn) depart(size int) bool {
 	c.mu.Lock()
-	what := c.leaves(size)
-	if what == goes {
+	leaves := c.leaves(size)
+	if leaves {
 		c.Conn.SetDeadline(time.Time{})
 		c.set.Store(false)
 	}
 	c.mu.Unlock()
-	switch what {
-	case goes:
-		c.run.send(c)
-		return true
-	case odd:
+	if !leaves {
 		c.run.pin()
+		return false
 	}
-	return false
+	c.run.send(c)
+	return true
 }
 
 // limit sets a deadline of our own, in d, or none if d is not positive.
@@ -207,7 +205,7 @@ func (c *conn) look(p []byte) (int, error) {
 	if n == 0 {
 		return 0, io.EOF
 	}
-	c.arrived(len(p))
+	c.arrived()
 	return n, err
 }
 
@@ -221,8 +219,8 @@ func (c *conn) follow(s http.ConnState) {
 		c.active()
 	case s == http.StateIdle:
 		c.limit(c.run.idle)
+		c.rests()
 		switch {
-		case !c.rests():
 		case c.run.moving.Load():
 			c.rule.nudge() // the next read sees it
 		case c.run.lingered.Load():

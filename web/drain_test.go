@@ -195,6 +195,32 @@ func TestDrainAnswerUnderWay(t *testing.T) {
 	})
 }
 
+// The first bytes of a request may have come together with the one before. Its connection is not idle,
+// however long the rest takes.
+func TestDrainFirstBytesInBuffer(t *testing.T) {
+	for _, early := range []string{"P", "PO", "POS", "POST / HTTP/1.1\r\n"} {
+		synctest.Test(t, func(t *testing.T) {
+			ln := newPipeListener()
+			r := start(t, &web.Server{Listener: ln, Handler: echo})
+			const next = "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nbody"
+			conn := ln.dial(t)
+			conn.send("GET / HTTP/1.1\r\nHost: test\r\n\r\n" + early)
+			conn.must()
+			drained := make(chan error, 1)
+			go func() { drained <- r.shutdown(drain.Stop, time.Minute) }()
+			time.Sleep(5 * time.Second)
+			conn.send(next[len(early):])
+			if a := conn.must(); a.body != "body" || !a.closes() {
+				t.Errorf("after %q: answer %q, Connection: close = %t", early, a.body, a.closes())
+			}
+			conn.closed()
+			if err := <-drained; err != nil {
+				t.Errorf("Shutdown = %v", err)
+			}
+		})
+	}
+}
+
 // At the end of its context a drain cuts what is left, says how much that was, and counts it as lost.
 func TestDrainCut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -33,23 +33,29 @@ const (
 type rule struct {
 	state atomic.Int32
 	steps int  // deadlines since StateIdle; 2 before the first request
-	early bool // a byte of the next request was read as well
 	full  int  // size of the first read, which finds an empty buffer
+	blind bool // reads do not come from net/http's buffer: there is TLS or HTTP/2 between
 }
 
-// reads notes that net/http is about to read size bytes.
+// reads notes that net/http is about to read size bytes, before anything else is asked about that read.
+// If it has room for fewer than in an empty buffer, the first bytes of a request are there: one that was
+// read to watch for the end of the client, or what came together with the request before.
 func (r *rule) reads(size int) {
-	if r.full == 0 {
+	switch {
+	case r.full == 0:
 		r.full = size
+	case size < r.full && !r.blind:
+		switch r.state.Load() {
+		case idle, ending, leaving:
+			// It may be told to end or to leave just now, but not the other way round.
+			_ = r.state.CompareAndSwap(idle, begun) || r.state.CompareAndSwap(ending, begun) || r.state.CompareAndSwap(leaving, begun)
+		}
 	}
 }
 
-// arrived notes that bytes were read, where size were asked for.
-func (r *rule) arrived(size int) {
+// arrived notes that bytes were read.
+func (r *rule) arrived() {
 	switch r.state.Load() {
-	case working:
-		// Net/http watches for the end of the client by reading one byte while a request is handled.
-		r.early = r.early || size == 1
 	case opened, idle, ending, leaving:
 		r.state.Store(begun)
 	}
@@ -80,16 +86,10 @@ func (r *rule) active() {
 	}
 }
 
-// rests notes that net/http has answered. It reports whether the connection is idle.
-func (r *rule) rests() bool {
+// rests notes that net/http has answered.
+func (r *rule) rests() {
 	r.steps = 0
-	if r.early {
-		r.early = false
-		r.state.Store(begun)
-		return false
-	}
 	r.state.Store(idle)
-	return true
 }
 
 // end reports whether the connection is to end with its next read, as nothing of a request has come.
@@ -107,23 +107,13 @@ func (r *rule) nudge() bool {
 	return r.state.CompareAndSwap(idle, leaving) || r.state.CompareAndSwap(opened, leaving)
 }
 
-// What becomes of a connection that was told to leave.
-const (
-	goes  = iota // it has moved; net/http is to see its end
-	stays        // something of a request is in the buffer
-	odd          // net/http does what no release did that this was written for
-)
-
-// leaves decides that, when net/http reads size bytes.
-func (r *rule) leaves(size int) int {
-	switch {
-	case size < r.full:
-		r.state.Store(begun)
-		return stays
-	case size != r.full || r.steps == 0:
+// leaves decides whether a connection does that was told to, when net/http reads size bytes. It does
+// not if net/http behaves as no release did that this was written for.
+func (r *rule) leaves(size int) bool {
+	if size != r.full || r.steps == 0 {
 		r.state.Store(idle)
-		return odd
+		return false
 	}
 	r.state.Store(moved)
-	return goes
+	return true
 }

@@ -161,12 +161,12 @@ func (r *run) serve(ctx context.Context) error {
 
 	accepting := true
 	var failed error
-	var linger, last <-chan time.Time
+	var linger, another, last <-chan time.Time
 	stopNow := ctx.Done()
 	for accepting || !r.gone() || !r.carried() {
 		if !accepting && r.turned.Swap(false) && r.yields() && r.able() != r.moving.Load() {
-			if r.carry(); !r.moving.Load() {
-				linger = time.After(r.grace)
+			if !r.carry() {
+				another = time.After(r.grace)
 			}
 		}
 		select {
@@ -175,8 +175,8 @@ func (r *run) serve(ctx context.Context) error {
 			if r.stopping() {
 				linger = time.After(r.grace)
 				r.goAway()
-				if r.yields() {
-					r.carry()
+				if r.yields() && !r.carry() {
+					r.front.closing.Store(true)
 				}
 				break
 			}
@@ -184,8 +184,14 @@ func (r *run) serve(ctx context.Context) error {
 			if failed = r.cutError(err); failed == nil {
 				failed = err
 			}
-		case <-linger:
+		case <-another:
+			// The successor has died, and nobody has taken its place in time.
 			if !r.moving.Load() {
+				r.front.closing.Store(true)
+				linger = time.After(r.grace)
+			}
+		case <-linger:
+			if r.front.closing.Load() {
 				r.endIdle()
 			}
 			r.goAway() // those that were in their handshake before

@@ -454,7 +454,7 @@ func TestContextOfRequests(t *testing.T) {
 }
 
 // The rule by which a connection may be ended rests on what net/http does between two requests, in
-// this order. If a release of Go changes it, conn.go must follow.
+// this order. If a release of Go changes it, rule.go must follow.
 func TestOrderOfNetHTTP(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
@@ -478,7 +478,7 @@ func TestOrderOfNetHTTP(t *testing.T) {
 		go func() { served <- hs.Serve(notingListener{ln, note}) }()
 		conn := ln.dial(t)
 		const one = "GET / HTTP/1.1\r\nHost: test\r\n\r\n"
-		for _, text := range []string{one, one + one, ""} {
+		for _, text := range []string{one, one + one, "", one + "GE"} {
 			conn.send(text)
 			conn.must()
 		}
@@ -486,7 +486,8 @@ func TestOrderOfNetHTTP(t *testing.T) {
 		want := "read deadline deadline handler idle " + // a first request
 			"deadline read deadline deadline deadline handler idle " + // a second one
 			"deadline deadline deadline deadline handler idle " + // one that came with the second
-			"deadline read"
+			"deadline read deadline deadline deadline handler idle " + // one with the beginning of the next
+			"deadline smaller read"
 		mu.Lock()
 		if got := strings.Join(log, " "); got != want {
 			t.Errorf("net/http does\n%s, want\n%s", got, want)
@@ -514,11 +515,15 @@ type notingConn struct {
 	net.Conn
 	note    func(string)
 	stopped bool
+	full    int // size of the first read
 }
 
 func (c *notingConn) Read(p []byte) (int, error) {
-	if len(p) > 1 {
+	switch c.full = max(c.full, len(p)); {
+	case len(p) == c.full:
 		c.note("read")
+	case len(p) > 1:
+		c.note("smaller read")
 	}
 	return c.Conn.Read(p)
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -263,4 +264,104 @@ func TestNoConnectionIsClosedInReloads(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Successors are killed in the middle of taking over, again and again, while those that they replace
+// are held by a request: none of the connections they had taken, or were about to, is lost.
+func TestSuccessorKilledWhileTakingOver(t *testing.T) {
+	const idle, kills = 300, 4
+	s := start(t, "--listen", "127.0.0.1:0", "--workers", "2")
+	var peers []*peer
+	for i := range idle {
+		peers = append(peers, meet(t, s.host(), uint64(i)))
+	}
+	// A half-sent request in each worker holds it.
+	var held []*peer
+	for holders := map[string]bool{}; len(holders) < 2; {
+		p := meet(t, s.host(), 0)
+		if len(p.pids) == 1 && !holders[p.pid()] {
+			holders[p.pid()] = true
+			held = append(held, p)
+			p.send("POST /echo HTTP/1.1\r\nHost: test\r\nContent-Length: 4\r\n\r\nha")
+		}
+	}
+	reloaded := make(chan error, 1)
+	go func() {
+		_, err := s.steer.Reload(t.Context())
+		reloaded <- err
+	}()
+	killed := map[int]bool{}
+	for end := time.Now().Add(patience); len(killed) < kills; time.Sleep(100 * time.Microsecond) {
+		for _, pid := range newcomers(t, s) {
+			if !killed[pid] && len(killed) < kills {
+				time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+				syscall.Kill(pid, syscall.SIGKILL)
+				killed[pid] = true
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("only %d of %d successors came", len(killed), kills)
+		}
+	}
+	for round := range 3 {
+		for i, p := range peers {
+			if err := habits["asks who is there"](p); err != nil {
+				t.Fatalf("round %d, connection %d: %v", round, i, err)
+			}
+		}
+	}
+	for _, p := range held {
+		if err := errors.Join(p.send("lf"), p.receive("half"), habits["asks who is there"](p)); err != nil {
+			t.Errorf("a request that was held: %v", err)
+		}
+	}
+	if err := <-reloaded; err != nil {
+		t.Errorf("Reload = %v", err)
+	}
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// meet connects a peer, closed at the end of the test, and has it ask who is there.
+func meet(t *testing.T, addr string, id uint64) *peer {
+	t.Helper()
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { nc.Close() })
+	nc.SetDeadline(time.Now().Add(patience))
+	p := &peer{Conn: nc, in: bufio.NewReader(nc), random: rand.New(rand.NewPCG(id, 0)), pids: map[string]bool{}}
+	if err := habits["asks who is there"](p); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// pid is a worker that has answered p.
+func (c *peer) pid() string {
+	for pid := range c.pids {
+		return pid
+	}
+	return ""
+}
+
+// newcomers returns the workers that serve beside one that drains.
+func newcomers(t *testing.T, s *server) (pids []int) {
+	t.Helper()
+	st, err := s.steer.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, set := range st.Sets {
+		for _, w := range set.Slots {
+			for _, old := range set.Slots {
+				if w.State == "running" && old.ID == w.ID && old.State == "draining" {
+					pids = append(pids, w.Pid)
+				}
+			}
+		}
+	}
+	return pids
 }
