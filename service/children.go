@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -41,6 +42,7 @@ func (s *shell) spawn(a core.Action) {
 		})
 		return
 	}
+	proc.Self().Table().Return(a.Set)
 	snapshot, err := dupFD(ed.spawn) // now: the edition may be gone when the hooks have run
 	w := s.worker(a)
 	identity := s.identity(a, ed)
@@ -150,6 +152,8 @@ func (s *shell) listenTo(c *child) {
 			s.post(core.Event{Kind: core.EventBye, Incarnation: inc, Text: m.Error})
 		case wire.Bind:
 			s.work.Go(func() { s.bind(c, m) })
+		case wire.Accept:
+			s.accept(c, m)
 		case wire.Done:
 			s.post(core.Event{Kind: core.EventReset, Incarnation: inc, Count: int(m.Re), Text: m.Error})
 		}
@@ -166,24 +170,22 @@ func (s *shell) welcome(c *child, m wire.Message) {
 	c.Conn.Send(wire.Message{Type: wire.Welcome, Re: m.ID, Version: min(m.Version, wire.Version), Identity: &c.identity})
 }
 
-// bind gives a worker the listener that it asks for, and binds it first if the launcher has none.
+// bind tells a worker where the listener is that it asks for, and binds it first if the launcher has
+// none.
 func (s *shell) bind(c *child, m wire.Message) {
 	answer := wire.Message{Type: wire.Offer, Re: m.ID, Slot: c.identity.Slot}
-	fd, err := s.listener(c, m, &answer)
-	if err != nil {
+	var err error
+	if answer.Name, answer.Addr, err = s.listener(c, m); err != nil {
 		answer.Error = clip(err.Error())
-		c.Conn.Send(answer)
-		return
 	}
-	c.Conn.Send(answer, fd)
-	closeAll([]int{fd})
+	c.Conn.Send(answer)
 }
 
-// listener returns a descriptor of the listener that m asks for, and notes its name and address.
-func (s *shell) listener(c *child, m wire.Message, answer *wire.Message) (int, error) {
+// listener returns the name and address of the listener that m asks for.
+func (s *shell) listener(c *child, m wire.Message) (key, addr string, err error) {
 	var spec bind.Spec
 	if err := json.Unmarshal(m.Spec, &spec); err != nil {
-		return -1, fmt.Errorf("listener: %w", err)
+		return "", "", fmt.Errorf("listener: %w", err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), bindTimeout)
 	defer cancel()
@@ -191,11 +193,30 @@ func (s *shell) listener(c *child, m wire.Message, answer *wire.Message) (int, e
 	table := proc.Self().Table()
 	c.edition.use(spec.Key())
 	if _, err := table.Ensure(ctx, spec); err != nil {
-		return -1, err
+		return "", "", err
 	}
-	fd, addr, err := table.Offer(spec.Key())
-	answer.Name, answer.Addr = spec.Key(), addr
-	return fd, err
+	addr, err = table.Addr(spec.Key())
+	return spec.Key(), addr, err
+}
+
+// accept gives a worker the socket of its slot, now that it accepts there.
+func (s *shell) accept(c *child, m wire.Message) {
+	place := proc.Place{Set: c.identity.Set, Slot: c.identity.Slot}
+	q, shared, err := proc.Self().Table().Give(m.Name, place)
+	if shared != nil {
+		s.journal.log(levels["warn"], "workers share a socket", "set", place.Set, "worker", place.Slot, "error", shared)
+	}
+	answer := wire.Message{Type: wire.Offer, Re: m.ID, Name: q.Key, Addr: q.Addr, Slot: place.Slot, Own: q.Own}
+	switch {
+	case errors.Is(err, proc.ErrLeft):
+		c.Conn.Send(wire.Message{Type: wire.Done, Re: m.ID}) // it is to end
+	case err != nil:
+		answer.Error = clip(err.Error())
+		c.Conn.Send(answer)
+	default:
+		c.Conn.Send(answer, q.FD)
+		closeAll([]int{q.FD})
+	}
 }
 
 // child returns the process of an incarnation, nil if it is gone or not there yet.

@@ -31,6 +31,16 @@ func (s *shell) perform(a core.Action) {
 		s.sendReset(a)
 	case core.ActionJudge:
 		s.judge(a)
+	case core.ActionSteer:
+		s.steer(a)
+	case core.ActionOffer:
+		s.offer(a)
+	case core.ActionRevoke:
+		s.revoke(a)
+	case core.ActionRetire:
+		s.retire(a)
+	case core.ActionShut:
+		s.shut(a)
 	case core.ActionPrepare:
 		s.prepareEdition(a.Generation)
 	case core.ActionDrop:
@@ -42,7 +52,7 @@ func (s *shell) perform(a core.Action) {
 	case core.ActionHook:
 		if a.Text == "stopping" {
 			s.halt(errStopping)
-			s.shut()
+			proc.Self().Table().DropIdle(s.keysInUse())
 		}
 		s.hook(a)
 	case core.ActionReply:
@@ -225,8 +235,3 @@ func (s *shell) keysInUse() []string {
 	}
 	return keys
 }
-
-// shut closes the launcher's sockets when a stop begins. Workers have descriptors of their own, and
-// empty the queue before they close the last of them; held any longer, the launcher's would take
-// connections that nobody serves.
-func (s *shell) shut() { proc.Self().Table().Drop(s.keysInUse()) }

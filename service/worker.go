@@ -168,8 +168,12 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 	case wire.Successor, wire.Predecessor:
 		w.join(m)
 		return
-	case wire.Revoke, wire.Offer:
-		// this version takes its listeners by bind, and leaves them when it drains
+	case wire.Offer:
+		w.self.Offered(m)
+		return
+	case wire.Revoke:
+		w.self.Revoked(m)
+		return
 	default:
 		if m.ID != 0 {
 			w.say(wire.Message{Type: wire.Done, Re: m.ID, Error: fmt.Sprintf("message %q is not known here", m.Type)})

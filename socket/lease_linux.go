@@ -4,6 +4,7 @@
 package socket
 
 import (
+	"errors"
 	"net"
 	"os"
 	"syscall"
@@ -22,9 +23,6 @@ func serve(lease *proc.Lease) (net.Listener, error) {
 	return fileListener(fd)
 }
 
-// releaseEarly reports whether a listener outlives its lease.
-const releaseEarly = true
-
 // fileListener makes a listener of fd and closes fd. The descriptor is non-blocking already, so
 // neither os.NewFile nor net.FileListener change the mode, which siblings in Accept share.
 func fileListener(fd int) (net.Listener, error) {
@@ -35,11 +33,20 @@ func fileListener(fd int) (net.Listener, error) {
 
 // acceptNow accepts without waiting, whatever the deadline of ln.
 func acceptNow(ln net.Listener) (net.Conn, error) {
+	rc, err := ln.(syscall.Conn).SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	return acceptFrom(rc)
+}
+
+// acceptFrom accepts without waiting from a listening descriptor.
+func acceptFrom(rc syscall.RawConn) (net.Conn, error) {
 	fd := -1
 	var errno error
-	err := control(ln, func(listener int) {
+	err := rc.Control(func(listener uintptr) {
 		for {
-			fd, _, errno = syscall.Accept4(listener, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+			fd, _, errno = syscall.Accept4(int(listener), syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
 			if errno != syscall.EINTR && errno != syscall.ECONNABORTED {
 				return
 			}
@@ -66,23 +73,40 @@ const (
 	settleUnix     = time.Millisecond
 )
 
-// shut puts a gate before ln, where that can be, and returns what opens it and how long handshakes
-// under way take.
-func shut(ln net.Listener) (open func(), settle time.Duration) {
-	if ln.Addr().Network() == "unix" {
-		return nil, settleUnix
+// shut puts a gate before ln, where that can be, and returns it and how long handshakes under way take.
+func shut(ln net.Listener, lease *proc.Lease) (gate *bind.Gate, settle time.Duration) {
+	if lease.Own() {
+		control(ln, func(fd int) { gate, _ = bind.Shut(fd, lease.Spec, lease.Alone()) })
 	}
-	var gate *bind.Gate
-	err := control(ln, func(fd int) {
-		gate, _ = bind.Shut(fd)
-	})
-	if err != nil || gate == nil {
+	a, tcp := ln.Addr().(*net.TCPAddr)
+	switch {
+	case !tcp:
+		return gate, settleUnix
+	case gate == nil:
 		return nil, 0
+	case a.IP.IsLoopback():
+		return gate, settleLoopback
 	}
-	if a, ok := ln.Addr().(*net.TCPAddr); ok && a.IP.IsLoopback() {
-		return gate.Open, settleLoopback
+	return gate, settleTime
+}
+
+// reopenGate lifts the gate before ln, if there is one.
+func reopenGate(ln net.Listener, gate *bind.Gate) (err error) {
+	if gate == nil {
+		return nil
 	}
-	return gate.Open, settleTime
+	controlled := control(ln, func(fd int) { err = gate.Open(fd) })
+	return errors.Join(controlled, err)
+}
+
+// admit lets a connection hear its peer that came from behind a gate.
+func admit(c *net.TCPConn) {
+	rc, err := c.SyscallConn()
+	if err != nil {
+		return
+	}
+	a, ok := c.RemoteAddr().(*net.TCPAddr)
+	rc.Control(func(fd uintptr) { bind.Admit(int(fd), ok && a.IP.To4() == nil) })
 }
 
 // control calls f with the descriptor of ln, which must stay as it is.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/mainstay-go/mainstay/internal/bind"
 	"github.com/mainstay-go/mainstay/internal/proc"
 )
 
@@ -33,11 +34,24 @@ func serve(lease *proc.Lease) (net.Listener, error) {
 	return borrowed{ln}, ln.SetDeadline(time.Time{})
 }
 
-// releaseEarly reports whether a listener outlives its lease.
-const releaseEarly = false
-
 // acceptNow finds nothing: there is no way to look without waiting.
 func acceptNow(net.Listener) (net.Conn, error) { return nil, errEmpty }
 
 // shut has no gate to put up. What is in the queue is accepted in the time that it gives.
-func shut(net.Listener) (open func(), settle time.Duration) { return nil, 20 * time.Millisecond }
+func shut(net.Listener, *proc.Lease) (gate *bind.Gate, settle time.Duration) {
+	return nil, 20 * time.Millisecond
+}
+
+func reopenGate(net.Listener, *bind.Gate) error { return nil }
+
+func admit(*net.TCPConn) {}
+
+// extras are the queues of other workers, of which there are none here.
+type extras struct{}
+
+func (l *Listener) standInLocked(*term) {}
+
+func (*extras) accept(bool) (net.Conn, error) { return nil, errEmpty }
+func (*extras) shut(bind.Spec)                {}
+func (*extras) open() error                   { return nil }
+func (*extras) close()                        {}

@@ -38,8 +38,13 @@ type term struct {
 	lease    *proc.Lease
 	ln       net.Listener // nil until the first Accept: who does not accept is not woken
 	draining bool         // the queue is emptied, then the term ends
-	gate     func()       // opens the gate before ln, if there is one
+	until    time.Time    // of draining: handshakes under way have this long
+	gate     *bind.Gate   // before ln, if there is one
+	extras   extras       // queues of other workers that are served besides
+	turn     bool         // of the extras to be looked at first
 	over     chan struct{}
+	resumed  chan struct{} // closed when a drain is taken back
+	gated    bool          // there was a gate, maybe lifted by now
 }
 
 // errEmpty is what acceptNow says of an empty queue.
@@ -55,19 +60,28 @@ func (l *Listener) Addr() net.Addr {
 // Accept waits for the next connection: a *net.TCPConn, or a *net.UnixConn. Its error is
 // net.ErrClosed after Close, and after Shutdown once the queue is empty.
 func (l *Listener) Accept() (net.Conn, error) {
-	t, ln, err := l.open()
-	if err != nil {
-		return nil, err
+	for {
+		t, ln, err := l.open()
+		if errors.Is(err, proc.ErrLeft) {
+			<-t.over // which the launcher is about to ask for
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		c, err := ln.Accept()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			c, err = l.woken(t)
+		}
+		if err == errEmpty {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		l.tune(t, c)
+		return c, nil
 	}
-	c, err := ln.Accept()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		c, err = l.acceptLast(t)
-	}
-	if err != nil {
-		return nil, err
-	}
-	l.tune(c)
-	return c, nil
 }
 
 // open returns the current term, and its listener, made by now.
@@ -81,9 +95,10 @@ func (l *Listener) open() (*term, net.Listener, error) {
 	if t.ln == nil {
 		ln, err := serve(t.lease)
 		if err != nil {
-			return nil, nil, &net.OpError{Op: "accept", Net: l.spec.Network, Addr: l.addr, Err: err}
+			return t, nil, &net.OpError{Op: "accept", Net: l.spec.Network, Addr: l.addr, Err: err}
 		}
 		t.ln = ln
+		l.standInLocked(t)
 	}
 	return t, t.ln, nil
 }
@@ -92,32 +107,67 @@ func (l *Listener) closed() error {
 	return &net.OpError{Op: "accept", Net: l.spec.Network, Addr: l.addr, Err: net.ErrClosed}
 }
 
-// acceptLast takes from the queue what is in it and ends the term when that is nothing. A listener
-// whose deadline has passed does not even look.
-func (l *Listener) acceptLast(t *term) (net.Conn, error) {
+// woken looks at what the deadline of the listener came for: somebody waits in the queue of another
+// worker, or the last look into the queues is due, which ends the term when they are empty. A listener
+// whose deadline has passed does not even look at its own. The error is errEmpty if nothing came of it.
+func (l *Listener) woken(t *term) (net.Conn, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.term != t {
 		return nil, l.closed()
 	}
-	c, err := acceptNow(t.ln)
-	if err == errEmpty {
+	last := t.draining && !time.Now().Before(t.until)
+	own := func() (net.Conn, error) { return acceptNow(t.ln) }
+	others := func() (net.Conn, error) { return t.extras.accept(last) }
+	if t.turn = !t.turn; t.turn {
+		own, others = others, own // so that neither waits for the other to be empty
+	}
+	for _, accept := range []func() (net.Conn, error){own, others} {
+		if c, err := accept(); err != errEmpty {
+			return c, err
+		}
+	}
+	if last {
 		l.endLocked()
 		return nil, l.closed()
 	}
-	return c, err
+	t.rest()
+	return nil, errEmpty
 }
 
-// tune sets what a listener made of a descriptor does not pass on to its connections.
-func (l *Listener) tune(c net.Conn) {
+// rest has Accept wait again, until the end of a drain if there is one.
+func (t *term) rest() { setDeadline(t.ln, t.until) }
+
+func setDeadline(ln net.Listener, at time.Time) {
+	ln.(interface{ SetDeadline(time.Time) error }).SetDeadline(at)
+}
+
+// tune sets what a listener made of a descriptor does not pass on to its connections, and takes away
+// what a gate does.
+func (l *Listener) tune(t *term, c net.Conn) {
 	tc, ok := c.(*net.TCPConn)
-	switch {
-	case !ok:
-	case l.keepAliveIdle < 0:
+	if !ok {
+		return
+	}
+	if l.mayBeGated(t) {
+		admit(tc)
+	}
+	if l.keepAliveIdle < 0 {
 		tc.SetKeepAlive(false)
-	default:
+	} else {
 		tc.SetKeepAlivePeriod(l.keepAliveIdle)
 	}
+}
+
+// mayBeGated reports whether connections may come from behind a gate: ours, or that of another process
+// that accepts from the same socket and was told to stop a moment earlier.
+func (l *Listener) mayBeGated(t *term) bool {
+	if !t.lease.Alone() {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return t.gated
 }
 
 // Close stops accepting at once; a waiting Accept returns net.ErrClosed. Connections that wait in the
@@ -138,9 +188,13 @@ func (l *Listener) Close() error {
 // before, the rest of the queue is given up and Shutdown returns ctx's error. It does not wait, and
 // gives the queue up, if Accept was not called since Listen or Reopen.
 //
-// The file of a unix socket, if this process owns it, is removed when the drain begins. An abstract
-// name cannot be: who connects to it in the very moment in which the queue is found empty is lost, as
-// is who connects to a socket that others made, such as the service manager, and that they close.
+// How connections are held off: the file of a unix socket goes from its path when the drain begins. The
+// queue of an abstract name is made as short as can be, so that one that connects in the moment in
+// which it is found empty is lost, or two. Over TCP first packets are dropped: by a minimum time to
+// live, which those of peers one hop away that send 255 have; else by a second socket or a packet
+// filter. A socket that others made, such as the service manager, is theirs to close.
+//
+// [Listener.Resume] takes a drain back that has not come to its end.
 func (l *Listener) Shutdown(ctx context.Context) error {
 	t := l.beginDrain(drain.From(ctx))
 	if t == nil {
@@ -149,11 +203,13 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	select {
 	case <-t.over:
 		return nil
+	case <-t.resumed:
+		return ErrResumed
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.term == t {
+	if l.term == t && t.draining {
 		l.endLocked()
 		return context.Cause(ctx)
 	}
@@ -174,15 +230,43 @@ func (l *Listener) beginDrain(why drain.Reason) *term {
 	case t.draining:
 		return t
 	}
-	t.draining = true
-	if releaseEarly {
-		t.lease.Close() // the name goes first: nobody shall find it and be refused
-	}
-	open, settle := shut(t.ln)
-	t.gate = open
+	t.draining, t.gated = true, true // before the gate: connections may inherit it from then on
+	t.lease.Hide()                   // the name goes first: nobody shall find it and be refused
+	var settle time.Duration
+	t.gate, settle = shut(t.ln, t.lease)
+	t.extras.shut(l.spec)
 	// Accept goes on as before until handshakes under way have had their time, then looks once more.
-	t.ln.(interface{ SetDeadline(time.Time) error }).SetDeadline(time.Now().Add(settle))
+	t.until = time.Now().Add(settle)
+	t.rest()
 	return t
+}
+
+// ErrResumed is what Shutdown returns when [Listener.Resume] took it back.
+var ErrResumed = errors.New("the listener accepts on")
+
+// Resume takes back a Shutdown that still empties the queue, as when a stop is cancelled: the gate is
+// lifted and Accept goes on. It does nothing to a Listener that does not drain. The error is
+// net.ErrClosed if it is closed, and that of putting the file of a unix socket back; then the drain
+// goes on.
+func (l *Listener) Resume() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	t := l.term
+	if t == nil {
+		return l.closed()
+	}
+	if !t.draining {
+		return nil
+	}
+	if err := t.lease.Show(); err != nil {
+		return err
+	}
+	err := errors.Join(reopenGate(t.ln, t.gate), t.extras.open())
+	t.draining, t.until, t.gate = false, time.Time{}, nil
+	t.rest()
+	close(t.resumed)
+	t.resumed = make(chan struct{})
+	return err
 }
 
 // endLocked ends the current term, if there is one.
@@ -196,9 +280,10 @@ func (l *Listener) endLocked() error {
 	if t.ln != nil {
 		err = t.ln.Close()
 	}
+	t.extras.close()
 	err = errors.Join(err, t.lease.Close())
 	if t.gate != nil {
-		t.gate() // last: the closed socket now refuses
+		t.gate.Drop() // last: the closed socket now refuses
 	}
 	close(t.over)
 	return err
@@ -231,7 +316,7 @@ func (l *Listener) Reopen(ctx context.Context) error {
 	if l.term != nil { // opened by another call meanwhile
 		return lease.Close()
 	}
-	l.term = &term{lease: lease, over: make(chan struct{})}
+	l.term = &term{lease: lease, over: make(chan struct{}), resumed: make(chan struct{})}
 	l.spec = lease.Spec // an address that was asked for twice comes back in the same order
 	l.addr = netAddr(l.spec.Network, lease.Addr)
 	return nil

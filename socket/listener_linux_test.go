@@ -173,7 +173,7 @@ func TestStopHoldsNewConnectionsOff(t *testing.T) {
 		}
 		errc := make(chan error)
 		go func() { errc <- ln.Shutdown(drain.With(t.Context(), drain.Stop)) }()
-		for len(proc.Self().Table().List()) > 0 { // given back as the drain begins
+		for !proc.Self().Table().List()[0].Closing {
 			time.Sleep(time.Millisecond)
 		}
 		addr := ln.Addr().String() // waits until it has begun

@@ -80,6 +80,7 @@ type launcher struct {
 	spawner *proc.Spawner
 	table   *proc.Table
 	listen  string // of the workers
+	slot    int    // of the next worker
 }
 
 func newLauncher(t *testing.T, network, address string) *launcher {
@@ -88,7 +89,7 @@ func newLauncher(t *testing.T, network, address string) *launcher {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &launcher{t, s, proc.NewTable(), network + " " + address}
+	l := &launcher{t: t, spawner: s, table: proc.NewTable(), listen: network + " " + address}
 	t.Cleanup(func() {
 		s.Close()
 		l.table.CloseAll()
@@ -111,21 +112,26 @@ func (l *launcher) start() (*proc.Child, string) {
 		child.Wait()
 		child.Close()
 	})
-	for {
+	addr, accepts := "", false
+	for addr == "" || !accepts {
 		m, _, err := child.Conn.Receive()
 		if err != nil {
 			l.t.Fatalf("worker: %v\n%s", err, strings.Join(child.Stderr.Lines(), "\n"))
 		}
 		switch m.Type {
 		case wire.Bind:
-			l.offer(child, m)
+			l.bind(child, m)
+		case wire.Accept:
+			l.give(child, m)
+			accepts = true
 		case wire.Ready:
-			return child, m.Addr
+			addr = m.Addr
 		}
 	}
+	return child, addr
 }
 
-func (l *launcher) offer(child *proc.Child, m wire.Message) {
+func (l *launcher) bind(child *proc.Child, m wire.Message) {
 	l.t.Helper()
 	var spec bind.Spec
 	if err := json.Unmarshal(m.Spec, &spec); err != nil {
@@ -134,12 +140,24 @@ func (l *launcher) offer(child *proc.Child, m wire.Message) {
 	if _, err := l.table.Ensure(l.t.Context(), spec); err != nil {
 		l.t.Fatal(err)
 	}
-	fd, addr, err := l.table.Offer(spec.Key())
+	addr, err := l.table.Addr(spec.Key())
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	defer syscall.Close(fd)
-	if err := child.Conn.Send(wire.Message{Type: wire.Offer, Re: m.ID, Addr: addr}, fd); err != nil {
+	if err := child.Conn.Send(wire.Message{Type: wire.Offer, Re: m.ID, Addr: addr}); err != nil {
+		l.t.Fatal(err)
+	}
+}
+
+func (l *launcher) give(child *proc.Child, m wire.Message) {
+	l.t.Helper()
+	q, shared, err := l.table.Give(m.Name, proc.Place{Set: "s", Slot: l.slot})
+	if err != nil || shared != nil {
+		l.t.Fatal(err, shared)
+	}
+	defer syscall.Close(q.FD)
+	answer := wire.Message{Type: wire.Offer, Re: m.ID, Name: q.Key, Addr: q.Addr, Own: q.Own, Slot: l.slot}
+	if err := child.Conn.Send(answer, q.FD); err != nil {
 		l.t.Fatal(err)
 	}
 }
@@ -186,10 +204,11 @@ func TestWorkersComeAndGo(t *testing.T) {
 		t.Run(network, func(t *testing.T) {
 			l := newLauncher(t, network, address)
 			child, addr := l.start()
-			fd, _, err := l.table.Offer(bind.Spec{Network: network, Address: address}.Key())
+			q, _, err := l.table.Give(bind.Spec{Network: network, Address: address}.Key(), proc.Place{Set: "s"})
 			if err != nil {
 				t.Fatal(err)
 			}
+			fd := q.FD
 			defer syscall.Close(fd)
 
 			var done atomic.Bool
@@ -248,15 +267,15 @@ func TestQueueOfADeadWorker(t *testing.T) {
 	l.start()
 }
 
-// TestStopOfSeveralWorkers stops workers that share a socket, under load. The launcher gives its
-// sockets up as the stop begins, so the last worker's end is that of the socket.
+// TestStopOfSeveralWorkers stops workers under load, each with a socket of its own where that can be. The
+// launcher gives its sockets up as the stop begins, so a worker's end is that of its socket.
 func TestStopOfSeveralWorkers(t *testing.T) {
 	for network, address := range map[string]string{"tcp": "127.0.0.1:0", "unix": filepath.Join(t.TempDir(), "s")} {
 		t.Run(network, func(t *testing.T) {
 			l := newLauncher(t, network, address)
 			var children []*proc.Child
 			var addr string
-			for range 3 {
+			for l.slot = range 3 {
 				child, at := l.start()
 				children, addr = append(children, child), at
 			}
@@ -280,7 +299,7 @@ func TestStopOfSeveralWorkers(t *testing.T) {
 			for answered.Load() < 200 {
 				time.Sleep(time.Millisecond)
 			}
-			l.table.CloseAll()
+			l.table.Leave("s")
 			for _, child := range children {
 				l.drain(child, "stop")
 			}

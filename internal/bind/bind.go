@@ -39,6 +39,9 @@ type Spec struct {
 	// Mode is the mode of a unix socket's file; 0 leaves it to the umask.
 	Mode fs.FileMode `json:"mode,omitempty"`
 
+	// Shared says that all workers accept from one socket, where each could have its own.
+	Shared bool `json:"shared,omitempty"`
+
 	// RetryUntil is for how long to keep trying while the address is in use; 0 tries once.
 	RetryUntil time.Duration `json:"retry_until,omitempty"`
 }

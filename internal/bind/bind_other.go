@@ -42,6 +42,32 @@ func (s *Socket) Close() error {
 	return err
 }
 
+// Hide and Show do nothing: the file goes when the socket is closed.
+func (s *Socket) Hide() error { return nil }
+
+// Show does nothing, see Hide.
+func (s *Socket) Show() error { return nil }
+
+// Queued returns errors.ErrUnsupported.
+func (s *Socket) Queued() (int, error) { return 0, errors.ErrUnsupported }
+
+// Made reports whether Bind made s.
+func (s *Socket) Made() bool { return true }
+
+func (s *Socket) splits() bool { return false }
+
+func (s *Socket) join() (*Socket, error) { return nil, s.Spec.wrap(errors.ErrUnsupported) }
+
+func (s *Socket) end() error { return nil }
+
+func (g *Group) choose([]bool) error { return nil }
+
+// A Gate keeps new connections from a listener, which nothing can here.
+type Gate struct{}
+
+// Drop does nothing.
+func (*Gate) Drop() {}
+
 // openPassed finds nothing: sockets are passed on Linux alone.
 func openPassed(_ context.Context, spec Spec) (*Socket, error) {
 	if spec.Network == "systemd" {

@@ -7,103 +7,160 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"syscall"
-	"unsafe"
 )
 
 // Linux's numbers that package syscall lacks on some architectures.
 const (
-	ipMinTTL              = 21
-	ipv6MinHopCount       = 73
-	soAttachReusePortCBPF = 51
+	ipMinTTL        = 21
+	ipv6MinHopCount = 73
 )
 
-// A Gate keeps new connections from a TCP listener while its queue is emptied for the last time.
-// Their first packets are dropped, so the peer tries again a second later and is refused then, when
-// the listener is closed; a handshake under way completes.
-type Gate struct{ sink int }
-
-// Shut puts a gate before the listener fd. It is a second socket in the listener's group that drops
-// packets of a time to live under 255, and all new ones are steered to it. Unlike a minimum time to
-// live on the listener itself nothing is inherited by connections, which other processes that
-// accept from fd may not know to undo; unlike a packet filter it needs no privilege.
+// A Gate keeps new connections from a listener while its queue is emptied for the last time.
 //
-// The error is errors.ErrUnsupported for a socket that [Bind] did not make: whoever made it may
-// serve on it after us.
-func Shut(fd int) (*Gate, error) {
-	reuse, err := syscall.GetsockoptInt(fd, syscall.SOL_SOCKET, soReusePort)
-	if err != nil {
-		return nil, os.NewSyscallError("getsockopt", err)
-	}
-	sa, err := syscall.Getsockname(fd)
-	if err != nil {
-		return nil, os.NewSyscallError("getsockname", err)
-	}
-	family := syscall.AF_INET
-	switch sa.(type) {
-	case *syscall.SockaddrInet4:
-	case *syscall.SockaddrInet6:
-		family = syscall.AF_INET6
-	default:
-		reuse = 0
-	}
-	if reuse == 0 {
-		return nil, fmt.Errorf("gate: %w", errors.ErrUnsupported)
-	}
-	sink, err := syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	if err := join(sink, fd, family, sa); err != nil {
-		syscall.Close(sink)
-		return nil, fmt.Errorf("gate: %w", err)
-	}
-	return &Gate{sink}, nil
+// Over TCP their first packets are dropped, so the peer tries again a second later and is refused
+// then, when the listener is closed; a handshake under way completes. Of the abstract unix sockets,
+// whose name cannot be taken away, it lets in one connection whenever the queue is empty, so that one
+// may be lost, or two, when the socket is closed.
+type Gate struct {
+	open func(fd int) error // undoes it on a listener that goes on
+	drop func()             // frees what it holds besides
 }
 
-// Open removes the gate. Close the listener before, if it is to be closed.
-func (g *Gate) Open() { syscall.Close(g.sink) }
-
-// join makes sink the next member of the group of fd, deaf, and steers to it. The listener is
-// member 0; where siblings have gates of their own, member 1 is one of them all the same.
-func join(sink, fd, family int, sa syscall.Sockaddr) error {
-	type option struct{ level, name, value int }
-	opts := []option{
-		{syscall.SOL_SOCKET, soReusePort, 1},
-		{syscall.IPPROTO_IP, ipMinTTL, 255},
+// Shut puts a gate before the listener fd, which [Bind] made. There are three kinds for TCP; the
+// first that can be had is taken:
+//
+//  1. A minimum time to live of 255 on the listener, which routers and Linux's own packets do not
+//     have. It needs no privilege and no second socket. Connections that are made while it is there
+//     inherit it: whoever accepts from the listener, in any process, must pass each to [Admit].
+//     Peers one hop away that send packets of 255 come through.
+//  2. A sink: a second socket in the group of the listener, with that minimum, and all new connections
+//     steered to it. Only for a listener that is alone at its address.
+//  3. A packet filter, which needs CAP_NET_ADMIN.
+//
+// The error is errors.ErrUnsupported for sockets that others made, who may serve on them after us,
+// and for unix sockets with a file, for which there is [Socket.Hide].
+//
+// The spec is what [Bind] made fd for.
+func Shut(fd int, spec Spec, alone bool) (*Gate, error) {
+	if spec.Network == "unix" {
+		return shutUnix(fd, spec)
 	}
-	if family == syscall.AF_INET6 {
-		only, err := syscall.GetsockoptInt(fd, syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY)
-		if err != nil {
-			return os.NewSyscallError("getsockopt", err)
+	var errs []error
+	kinds := []func(fd int) (*Gate, error){shutTTL, shutSink, shutFilter}
+	for i, shut := range kinds {
+		if i == 1 && !alone {
+			continue
 		}
-		opts = append(opts,
-			option{syscall.IPPROTO_IPV6, syscall.IPV6_V6ONLY, only},
-			option{syscall.IPPROTO_IPV6, ipv6MinHopCount, 255})
-	}
-	for _, o := range opts {
-		if err := syscall.SetsockoptInt(sink, o.level, o.name, o.value); err != nil {
-			return os.NewSyscallError("setsockopt", err)
+		g, err := shut(fd)
+		if err == nil || errors.Is(err, errors.ErrUnsupported) {
+			return g, err
 		}
+		errs = append(errs, err)
 	}
-	if err := syscall.Bind(sink, sa); err != nil {
-		return os.NewSyscallError("bind", err)
-	}
-	if err := syscall.Listen(sink, 1); err != nil {
-		return os.NewSyscallError("listen", err)
-	}
-	return steer(fd, 1)
+	return nil, fmt.Errorf("gate: %w", errors.Join(errs...))
 }
 
-// steer sends new connections of fd's group to its member of that index. An index that nobody has
-// is the kernel's own choice among the members.
-func steer(fd int, index uint32) error {
-	insn := syscall.SockFilter{Code: syscall.BPF_RET, K: index}
-	prog := syscall.SockFprog{Len: 1, Filter: &insn}
-	// The one call of package syscall that passes bytes as they are.
-	raw := unsafe.String((*byte)(unsafe.Pointer(&prog)), unsafe.Sizeof(prog))
-	err := syscall.SetsockoptString(fd, syscall.SOL_SOCKET, soAttachReusePortCBPF, raw)
-	runtime.KeepAlive(&prog)
+// Open takes the gate away from the listener fd, the one it was shut for: a stop was cancelled.
+func (g *Gate) Open(fd int) error {
+	err := g.open(fd)
+	g.Drop()
+	return err
+}
+
+// Drop frees the gate of a listener that has been closed.
+func (g *Gate) Drop() {
+	if g.drop != nil {
+		g.drop()
+	}
+	g.drop = nil
+}
+
+// Admit undoes what the connection fd may have inherited from a gate before its listener. v6 says
+// that it is one of IPv6, on the wire.
+func Admit(fd int, v6 bool) {
+	if v6 {
+		syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, ipv6MinHopCount, 0)
+		return
+	}
+	syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, ipMinTTL, 0)
+}
+
+func shutTTL(fd int) (*Gate, error) {
+	_, family, err := endpointOf(fd)
+	if err != nil {
+		return nil, err
+	}
+	if err := setMinTTL(fd, family, 255); err != nil {
+		setMinTTL(fd, family, 0)
+		return nil, err
+	}
+	return &Gate{open: func(fd int) error { return setMinTTL(fd, family, 0) }}, nil
+}
+
+// setMinTTL sets the minimum for both families that the socket may be of: with that of IPv6 alone, a
+// client comes through over IPv4.
+func setMinTTL(fd, family, ttl int) error {
+	err := syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, ipMinTTL, ttl)
+	if err == nil && family == syscall.AF_INET6 {
+		err = syscall.SetsockoptInt(fd, syscall.IPPROTO_IPV6, ipv6MinHopCount, ttl)
+	}
 	return os.NewSyscallError("setsockopt", err)
+}
+
+// shutSink makes the next member of the group of fd, deaf, and steers to it. The listener is member 0.
+func shutSink(fd int) (*Gate, error) {
+	_, family, err := endpointOf(fd)
+	if err != nil {
+		return nil, err
+	}
+	sink, err := beside(fd)
+	if err != nil {
+		return nil, err
+	}
+	err = setMinTTL(sink, family, 255)
+	if err == nil {
+		err = os.NewSyscallError("listen", syscall.Listen(sink, 1))
+	}
+	if err == nil {
+		err = steer(fd, 1)
+	}
+	if err != nil {
+		syscall.Close(sink)
+		return nil, err
+	}
+	return &Gate{
+		open: func(int) error { return nil },
+		drop: func() { syscall.Close(sink) },
+	}, nil
+}
+
+// shutFilter drops packets that ask for a connection: SYN without ACK.
+func shutFilter(fd int) (*Gate, error) {
+	if _, _, err := endpointOf(fd); err != nil {
+		return nil, err
+	}
+	const tcpFlags, syn, synAck = 13, 0x02, 0x12
+	err := syscall.AttachLsf(fd, []syscall.SockFilter{
+		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: tcpFlags},
+		{Code: syscall.BPF_ALU | syscall.BPF_AND | syscall.BPF_K, K: synAck},
+		{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, Jf: 1, K: syn},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0},
+		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0xffffffff},
+	})
+	if err != nil {
+		return nil, os.NewSyscallError("setsockopt", err)
+	}
+	return &Gate{open: func(fd int) error { return os.NewSyscallError("setsockopt", syscall.DetachLsf(fd)) }}, nil
+}
+
+// shutUnix takes the queue of an abstract socket its length.
+func shutUnix(fd int, spec Spec) (*Gate, error) {
+	if spec.Address == "" || spec.Address[0] != '@' {
+		return nil, fmt.Errorf("gate of a socket with a file: %w", errors.ErrUnsupported)
+	}
+	if err := syscall.Listen(fd, 0); err != nil {
+		return nil, fmt.Errorf("gate: %w", os.NewSyscallError("listen", err))
+	}
+	return &Gate{open: func(fd int) error { return listen(fd, spec.Backlog) }}, nil
 }

@@ -20,6 +20,7 @@ type Socket struct {
 	Spec Spec   // what was asked for
 	Addr string // real address, as one dials it
 
+	made   bool  // bound here, so nobody else serves on it after us
 	file   *file // of a unix socket bound here, nil otherwise
 	closed sync.Once
 }

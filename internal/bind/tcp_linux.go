@@ -47,7 +47,7 @@ func open(ctx context.Context, spec Spec) (*Socket, error) {
 		syscall.Close(fd)
 		return nil, err
 	}
-	return &Socket{FD: fd, Spec: spec, Addr: addr}, nil
+	return &Socket{FD: fd, Spec: spec, Addr: addr, made: true}, nil
 }
 
 // An endpoint is where a TCP socket is bound.

@@ -4,6 +4,7 @@
 package bind
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,7 +21,7 @@ func openUnix(spec Spec) (*Socket, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
-	s := &Socket{FD: fd, Spec: spec, Addr: spec.Address}
+	s := &Socket{FD: fd, Spec: spec, Addr: spec.Address, made: true}
 	if spec.Address[0] == '@' {
 		err = bindUnix(fd, spec.Address)
 		if err == nil {
@@ -141,6 +142,61 @@ func lockDir(dir string) (unlock func(), err error) {
 type file struct {
 	path     string
 	dev, ino uint64
+	hidden   string // where it is while it is hidden
+}
+
+// Hide takes the file of a unix socket that [Bind] made away from its path, if it is still that one,
+// so that nobody connects any more: each connection from before waits in the queue. [Socket.Show] puts
+// it back; Close removes it. Other sockets are left as they are.
+func (s *Socket) Hide() error {
+	f := s.file
+	if f == nil || f.hidden != "" {
+		return nil
+	}
+	unlock, err := lockDir(filepath.Dir(f.path))
+	if err != nil {
+		return nil // the folder is gone, and the file with it
+	}
+	defer unlock()
+	if !f.isAt(f.path) {
+		return nil
+	}
+	// Its inode is in the name: nobody else's hidden file has it.
+	hidden := filepath.Join(filepath.Dir(f.path), fmt.Sprintf(".%d.closing", f.ino))
+	if err := os.Rename(f.path, hidden); err != nil {
+		return err
+	}
+	f.hidden = hidden
+	return nil
+}
+
+// Show undoes Hide. The error is syscall.EADDRINUSE if there is another file by now.
+func (s *Socket) Show() error {
+	f := s.file
+	if f == nil || f.hidden == "" {
+		return nil
+	}
+	unlock, err := lockDir(filepath.Dir(f.path))
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	// Link, unlike rename, never replaces a file.
+	if err := os.Link(f.hidden, f.path); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			err = fmt.Errorf("%s: %w", f.path, syscall.EADDRINUSE)
+		}
+		return err
+	}
+	os.Remove(f.hidden)
+	f.hidden = ""
+	return nil
+}
+
+// isAt reports whether the file is at path.
+func (f *file) isAt(path string) bool {
+	now, err := stat(path)
+	return err == nil && now.dev == f.dev && now.ino == f.ino
 }
 
 func stat(path string) (*file, error) {
@@ -148,7 +204,7 @@ func stat(path string) (*file, error) {
 	if err := syscall.Lstat(path, &st); err != nil {
 		return nil, os.NewSyscallError("lstat", err)
 	}
-	return &file{path, uint64(st.Dev), st.Ino}, nil
+	return &file{path: path, dev: uint64(st.Dev), ino: st.Ino}, nil
 }
 
 // remove removes the file if it is still ours. A nil file is none.
@@ -161,8 +217,9 @@ func (f *file) remove() error {
 		return nil // the folder is gone, and the file with it
 	}
 	defer unlock()
-	if now, err := stat(f.path); err != nil || *now != *f {
+	path := cmp.Or(f.hidden, f.path)
+	if !f.isAt(path) {
 		return nil
 	}
-	return os.Remove(f.path)
+	return os.Remove(path)
 }

@@ -281,3 +281,45 @@ func TestUnixBacklog(t *testing.T) {
 		t.Errorf("%d connections fit, want 4", n)
 	}
 }
+
+// TestHide takes the file away while a connection waits, and puts it back.
+func TestHide(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "s")
+	s := mustBind(t, bind.Spec{Network: "unix", Address: path})
+	dial(t, "unix", path)
+	for range 2 {
+		if err := errors.Join(s.Hide(), s.Hide()); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := net.Dial("unix", path); !errors.Is(err, syscall.ENOENT) {
+			t.Fatalf("Dial() of a hidden socket = %v, %v, want ENOENT", c, err)
+		}
+		if err := errors.Join(s.Show(), s.Show()); err != nil {
+			t.Fatal(err)
+		}
+		dial(t, "unix", path)
+	}
+	if err := s.Hide(); err != nil {
+		t.Fatal(err)
+	}
+	other := mustBind(t, bind.Spec{Network: "unix", Address: path}) // the path is free meanwhile
+	if err := s.Show(); !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("Show() beside another socket = %v, want EADDRINUSE", err)
+	}
+	fd, _, err := syscall.Accept(s.FD)
+	if err != nil {
+		t.Errorf("accept of who waited before = %v", err)
+	}
+	syscall.Close(fd)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dial(t, "unix", path)
+	if err := other.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
+		t.Errorf("the folder has %v, %v, want nothing", left, err)
+	}
+}

@@ -15,6 +15,11 @@ const (
 	ActionKill    ActionKind = "kill"    // SIGKILL; answered by exit
 	ActionReset   ActionKind = "reset"   // Generation; answered by reset-done, or exit
 	ActionJudge   ActionKind = "judge"   // Nanos: compare this worker with the old ones of its set for so long; answered by judged
+	ActionOffer   ActionKind = "offer"   // Slot: its queue, to be served by the worker named, of another slot
+	ActionRevoke  ActionKind = "revoke"  // Slot: its queue is served by others again
+	ActionSteer   ActionKind = "steer"   // Set, Slots: those that new connections come to
+	ActionRetire  ActionKind = "retire"  // Set, Slot: close its queue if it is empty, or for Count 1 at all; answered by retired
+	ActionShut    ActionKind = "shut"    // Set: nobody comes to it any more, give its listeners up
 	ActionPrepare ActionKind = "prepare" // Generation: probe, bind what is new; answered by prepared or refused
 	ActionDrop    ActionKind = "drop"    // Generation: forget what was prepared, end the probe
 	ActionCommit  ActionKind = "commit"  // Generation: it is in force; give up what only others used
@@ -30,6 +35,7 @@ type Action struct {
 	Kind        ActionKind `json:"kind"`
 	Set         string     `json:"set,omitempty"`
 	Slot        int        `json:"slot,omitempty"`
+	Slots       []int      `json:"slots,omitempty"`
 	Incarnation uint64     `json:"incarnation,omitempty"`
 	Heir        uint64     `json:"heir,omitempty"`
 	Generation  int        `json:"generation,omitempty"`

@@ -32,5 +32,6 @@
 //	roll.go       one slot at a time to the plan of a change, and back if it fails
 //	pair.go       who hands over to whom
 //	mutate.go     reset in place
+//	steer.go      where new connections go, and who serves a queue whose worker cannot
 //	stop.go       draining, escalation, exit code
 package core

@@ -21,6 +21,7 @@ const (
 	EventReset       EventKind = "reset-done"   // Count: generation, 0 is the last one asked for; Text: error, empty on success
 	EventJudged      EventKind = "judged"       // Text: what is wrong with the canary, empty if it is well
 	EventEOF         EventKind = "eof"          // its channel is closed, the process should be gone
+	EventHung        EventKind = "hung"         // Count: 1 is no sign of life, 0 is one again
 	EventExit        EventKind = "exit"         // Code, or Signal and Code -1; Text: last lines of stderr; Count 1: its services had started
 
 	EventTerm     EventKind = "term"     // graceful stop; a second one forces
@@ -31,6 +32,7 @@ const (
 	EventRefused  EventKind = "refused"  // Count: generation, Text: why
 	EventScale    EventKind = "scale"    // Set (empty: the only one), Count: workers wanted
 	EventMore     EventKind = "more"     // Count: workers more, or fewer if negative, of the only set
+	EventRetired  EventKind = "retired"  // Set, Slot, Count: connections that kept its queue from being closed
 )
 
 // An Event is something that happened.
@@ -40,6 +42,7 @@ type Event struct {
 	Incarnation uint64    `json:"incarnation,omitempty"`
 	Request     uint64    `json:"request,omitempty"` // to be answered by ActionReply; 0 is none
 	Set         string    `json:"set,omitempty"`
+	Slot        int       `json:"slot,omitempty"`
 	Pid         int       `json:"pid,omitempty"`
 	Code        int       `json:"code,omitempty"`
 	Signal      string    `json:"signal,omitempty"`

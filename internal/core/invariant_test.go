@@ -63,6 +63,7 @@ func (x *witness) ends(w core.Worker) {
 
 // settledSet holds the slots of a set against what is true of every slot between steps.
 func (x *witness) settledSet(set *core.Set) {
+	x.settledRoutes(set)
 	s := &x.w.state
 	running := s.Phase == core.Running || s.Phase == core.Starting
 	for i := range set.Slots {

@@ -25,8 +25,14 @@ func showAction(a core.Action) string {
 		return fmt.Sprintf("%s with #%d", who, a.Heir)
 	case core.ActionReset:
 		return fmt.Sprintf("%s generation %d", who, a.Generation)
-	case core.ActionCancel, core.ActionKill:
+	case core.ActionCancel, core.ActionKill, core.ActionOffer, core.ActionRevoke:
 		return who
+	case core.ActionSteer:
+		return fmt.Sprintf("steer %s to %v", a.Set, a.Slots)
+	case core.ActionRetire:
+		return strings.TrimSuffix(fmt.Sprintf("retire %s/%d by force %d", a.Set, a.Slot, a.Count), " by force 0")
+	case core.ActionShut:
+		return "shut " + a.Set
 	case core.ActionPrepare, core.ActionDrop, core.ActionCommit:
 		return fmt.Sprintf("%s generation %d", a.Kind, a.Generation)
 	case core.ActionHook:

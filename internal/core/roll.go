@@ -191,12 +191,14 @@ func (st *step) prune(plan Plan) {
 			st.log("info", "removing set", "set", set.Spec.Name)
 			set.Removing, set.Spec.Workers = true, 0
 		}
+		surplus := func(sl *Slot) bool { return sl.ID >= set.Spec.Workers && !sl.Removed }
 		reason := "shrink" // siblings serve on
-		if set.Spec.Workers == 0 {
+		if !set.any(func(sl *Slot) bool { return !surplus(sl) && sl.staffed() }) && set.any(surplus) {
 			reason = "stop"
+			st.shut(set)
 		}
 		for j := range set.Slots {
-			if sl := &set.Slots[j]; sl.ID >= set.Spec.Workers && !sl.Removed {
+			if sl := &set.Slots[j]; surplus(sl) {
 				st.clear(set, sl, reason)
 			}
 		}

@@ -24,6 +24,7 @@ import (
 //	                      five times: a worker of that slot is waited for, started, and exits before its hello
 //	exit #1 [code=N] [signal=NAME] [started=1] [text="..."]
 //	drained #1 [cut=N]
+//	hung, alive #1 ...
 //	spawn-failed, start-failed, bye, reset-done, judged #1 [text="..."]
 //
 // Commands on the launcher are
@@ -35,6 +36,7 @@ import (
 //	term, stop, kill, reload [req=N]
 //	scale [set] 3 [req=N], more -1 [req=N]
 //	wait 1m30s                            time passes, with a tick whenever the state wants one
+//	left 2                                the queues that are to be closed have so many connections in them
 //	quietly                               the actions of this block are not shown
 //
 // -1s as a duration is without end.
@@ -45,6 +47,7 @@ type scenario struct {
 	began int64
 	out   strings.Builder
 	quiet bool
+	left  int // connections in the queues that are to be closed
 }
 
 func newScenario(t *testing.T) *scenario {
@@ -76,6 +79,8 @@ func (s *scenario) command(line string, below []string) {
 		s.quiet = true
 	case "wait":
 		s.wait(a.duration(a.words[0]))
+	case "left":
+		s.left, _ = strconv.Atoi(a.words[0])
 	case "up":
 		s.up(a.incarnations())
 	case "crash":
@@ -89,6 +94,10 @@ func (s *scenario) command(line string, below []string) {
 			s.step(core.Event{Kind: core.EventDrained, Incarnation: inc})
 			s.step(core.Event{Kind: core.EventBye, Incarnation: inc})
 			s.step(core.Event{Kind: core.EventExit, Incarnation: inc})
+		}
+	case "alive":
+		for _, inc := range a.incarnations() {
+			s.step(core.Event{Kind: core.EventHung, Incarnation: inc})
 		}
 	default:
 		e := a.event()
@@ -111,6 +120,11 @@ func (s *scenario) step(e core.Event) {
 	for _, a := range actions {
 		if !s.quiet {
 			s.out.WriteString(showAction(a) + "\n")
+		}
+	}
+	for _, a := range actions {
+		if a.Kind == core.ActionRetire {
+			s.step(core.Event{Kind: core.EventRetired, Set: a.Set, Slot: a.Slot, Count: s.left})
 		}
 	}
 	if wake := s.state.Wake(); wake != 0 && wake <= s.now {
@@ -250,6 +264,8 @@ func (a args) event() core.Event {
 	switch e.Kind {
 	case core.EventDrained:
 		e.Count = a.number("cut")
+	case core.EventHung:
+		e.Count = 1
 	case core.EventExit:
 		e.Count = a.number("started")
 	case core.EventPrepared, core.EventRefused, core.EventScale, core.EventMore, core.EventReset:

@@ -43,7 +43,7 @@ func TestSchedules(t *testing.T) {
 func playSchedule(t *testing.T, seed uint64) {
 	x := &witness{
 		t: t, seed: seed, careful: 24,
-		editions: map[int]bool{}, answers: map[uint64]core.Outcome{}, paired: map[[2]uint64]int{},
+		traffic: map[string]*traffic{}, editions: map[int]bool{}, answers: map[uint64]core.Outcome{}, paired: map[[2]uint64]int{},
 	}
 	if seed%50 == 0 {
 		x.careful = 1
@@ -106,8 +106,14 @@ func (w *world) someone(dice int) func() {
 		return func() { w.anyProcess().term() }
 	case dice < 85:
 		return func() { w.anyProcess().end(core.Event{Code: -1, Signal: "SIGKILL"}) }
-	case dice < 95:
+	case dice < 92:
 		return func() { w.stale() }
+	case dice < 96:
+		return func() {
+			p := w.anyProcess()
+			p.post(core.Event{Kind: core.EventHung, Count: 1})
+			w.in(w.between(0, 5*time.Second), func() { p.post(core.Event{Kind: core.EventHung}) })
+		}
 	}
 	return func() { w.anyProcess().post(core.Event{Kind: core.EventEOF}) }
 }

@@ -122,6 +122,7 @@ func (st *step) spawnDue() (changed bool) {
 // spawn puts a new worker into its place in the slot, current or successor.
 func (st *step) spawn(set *Set, sl *Slot, w *Worker) {
 	st.Spawned++
+	set.Shut = false // somebody is to come again
 	*w = Worker{Incarnation: st.Spawned, Generation: sl.Want, Phase: Spawning, Since: st.now, SpawnedAt: st.now}
 	a := st.act(ActionSpawn, set, sl, w)
 	a.Count = set.Spec.Workers

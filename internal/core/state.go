@@ -98,6 +98,9 @@ type Set struct {
 	EndedIn  int     `json:"ended_in,omitempty"` // generation in force, or coming, when it ended
 	Removing bool    `json:"removing,omitempty"`
 	Slots    []Slot  `json:"slots"`
+	Routes   []Route `json:"routes,omitempty"`  // by number of slot
+	Steered  bool    `json:"steered,omitempty"` // before that, every route is open
+	Shut     bool    `json:"shut,omitempty"`    // nobody comes to it any more
 }
 
 // A Slot is a place for one worker, with a stable number.
@@ -154,6 +157,7 @@ type Worker struct {
 	Asked       bool        `json:"asked,omitempty"`    // its end is wanted
 	Yields      bool        `json:"yields,omitempty"`   // it drains for another in its slot
 	Resetting   bool        `json:"resetting,omitempty"`
+	Hung        bool        `json:"hung,omitempty"` // it shows no sign of life
 	Cut         int         `json:"cut,omitempty"`
 	Said        string      `json:"said,omitempty"` // last words
 }
@@ -211,7 +215,7 @@ func (s State) clone() State {
 	s.Sets = slices.Clone(s.Sets)
 	for i := range s.Sets {
 		set := &s.Sets[i]
-		set.Slots = slices.Clone(set.Slots)
+		set.Slots, set.Routes = slices.Clone(set.Slots), slices.Clone(set.Routes)
 		for j := range set.Slots {
 			sl := &set.Slots[j]
 			sl.Leaving, sl.Retries = slices.Clone(sl.Leaving), slices.Clone(sl.Retries)
@@ -317,6 +321,7 @@ func (s *State) Wake() int64 {
 		at(w.NagAt)
 	})
 	for i := range s.Sets {
+		s.Sets[i].wakeRoutes(at)
 		for j := range s.Sets[i].Slots {
 			if s.wants(&s.Sets[i], &s.Sets[i].Slots[j]) {
 				at(s.Sets[i].Slots[j].SpawnAt)

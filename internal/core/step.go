@@ -28,6 +28,7 @@ func Step(s State, e Event) (State, []Action) {
 	st.timers()
 	for st.endSets() || st.startSets() || st.spawnDue() || st.advance() || st.advanceStop() {
 	}
+	st.steer()
 	return st.State, st.out
 }
 
@@ -49,6 +50,8 @@ func (st *step) command(e Event) {
 		st.prepared(e)
 	case EventRefused:
 		st.refused(e)
+	case EventRetired:
+		st.retired(e)
 	}
 }
 
@@ -79,6 +82,8 @@ func (st *step) worker(e Event) {
 		st.resetDone(set, sl, w, e)
 	case EventJudged:
 		st.judged(set, sl, w, e)
+	case EventHung:
+		w.Hung = e.Count != 0
 	case EventEOF:
 		st.expectExit(w, 2*second)
 	case EventExit, EventSpawnFailed:

@@ -83,6 +83,7 @@ func (st *step) advanceStop() (changed bool) {
 			left = true
 		}
 		if set.Phase != Stopping && !st.needed(set) {
+			st.shut(set)
 			set.Phase = Stopping
 			st.drainSet(set, "stop", set.Spec.ShutdownTimeout)
 			changed = true
@@ -264,9 +265,7 @@ func (st *step) force(reason string) {
 	}
 	st.Stop.Forced, st.Stop.Reason = true, cmp.Or(st.Stop.Reason, reason)
 	st.log("warn", "stopping now", "reason", reason)
-	for i := range st.Sets {
-		st.Sets[i].Phase = Stopping
-	}
+	st.shutAll()
 	st.each(func(set *Set, sl *Slot, w *Worker) {
 		switch {
 		case w.hears():
@@ -286,13 +285,19 @@ func (st *step) kill(request uint64) {
 		return
 	}
 	st.Stop.Code, st.Stop.Reason, st.Stop.Forced = 1, "interrupted", true
-	for i := range st.Sets {
-		st.Sets[i].Phase = Stopping
-	}
+	st.shutAll()
 	st.each(func(set *Set, sl *Slot, w *Worker) {
 		w.Asked = true
 		if w.Phase != Killed {
 			st.killWorker(set, sl, w)
 		}
 	})
+}
+
+// shutAll ends the wait of sets for each other.
+func (st *step) shutAll() {
+	for i := range st.Sets {
+		st.shut(&st.Sets[i])
+		st.Sets[i].Phase = Stopping
+	}
 }

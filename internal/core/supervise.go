@@ -24,6 +24,7 @@ func (st *step) ended(set *Set, sl *Slot, dead Worker, e Event) {
 	wasCurrent := sl.Current.Incarnation == dead.Incarnation
 	tried := sl.onTrial(dead.Incarnation)
 	sl.remove(dead.Incarnation)
+	set.offerAgain(sl.ID)
 	how := lastWords(e, dead)
 	sl.LastExit = how
 	st.told(set, sl, &dead, e, how)
@@ -204,6 +205,7 @@ func (st *step) drainEnded(set *Set) (changed bool) {
 	if !set.ended() || st.needed(set) {
 		return false
 	}
+	st.shut(set)
 	for j := range set.Slots {
 		sl := &set.Slots[j]
 		sl.workers(func(w *Worker) {

@@ -28,8 +28,9 @@ type witness struct {
 	kept  core.State // of an earlier step, which nothing may have written to since
 	text  []byte     // of kept
 
-	latest   uint64       // incarnation
-	editions map[int]bool // generations that workers may be started of
+	latest   uint64              // incarnation
+	traffic  map[string]*traffic // by set
+	editions map[int]bool        // generations that workers may be started of
 	begun    *core.Plan
 	asked    []core.Event // requests, in the order in which they were made
 	answers  map[uint64]core.Outcome
@@ -171,6 +172,9 @@ func (x *witness) event(e core.Event) {
 func (x *witness) action(a core.Action) {
 	if x.quit != nil && a.Kind != core.ActionReply && a.Kind != core.ActionDrop {
 		x.failf("%s after quit", showAction(a))
+	}
+	if a.Set != "" && a.Kind != core.ActionHook {
+		x.route(a)
 	}
 	switch a.Kind {
 	case core.ActionSpawn:

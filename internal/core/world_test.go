@@ -101,6 +101,8 @@ func (w *world) perform(a core.Action) {
 		w.prepare(a.Generation)
 	case core.ActionJudge:
 		w.judge(a)
+	case core.ActionRetire:
+		w.retire(a)
 	}
 }
 

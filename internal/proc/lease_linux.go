@@ -10,8 +10,10 @@ import (
 )
 
 // Dup returns a new descriptor of the socket, non-blocking and close-on-exec, that the caller owns. It
-// may be called again, for a service that stopped and starts anew. The error is net.ErrClosed once the
-// lease, or the socket, is closed.
+// may be called again, for a service that stopped and starts anew. A worker asks the launcher for the
+// socket the first time, and so takes over the queue of its slot. The error is net.ErrClosed once the
+// lease, or the socket, is closed, and [ErrLeft] if the launcher gives out no more sockets, as the worker
+// is to end.
 func (l *Lease) Dup() (int, error) {
 	if l.table != nil {
 		return l.table.dup(l)
@@ -21,8 +23,13 @@ func (l *Lease) Dup() (int, error) {
 	switch {
 	case l.proc == nil:
 		return -1, net.ErrClosed
-	case l.fd < 0:
+	case l.proc.role == Probe:
 		return -1, ErrNotServing
+	}
+	if l.fd < 0 {
+		if err := l.acceptLocked(); err != nil {
+			return -1, err
+		}
 	}
 	return dup(l.fd)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/mainstay-go/mainstay/internal/wire"
 )
 
-// grantBinds answers the bind requests of a child from table, as a launcher does, until the channel
+// grantBinds answers what a child asks of its listeners from table, as a launcher does, until the channel
 // ends. All else that the child sends comes out of the channel that it returns.
 func grantBinds(t *testing.T, c *proc.Child, table *proc.Table) <-chan wire.Message {
 	t.Helper()
@@ -34,11 +34,21 @@ func grantBinds(t *testing.T, c *proc.Child, table *proc.Table) <-chan wire.Mess
 			if err != nil {
 				return
 			}
+			answer := wire.Message{Type: wire.Offer, Re: m.ID}
+			if m.Type == wire.Accept {
+				q, shared, err := table.Give(m.Name, proc.Place{Set: "s", Slot: 1})
+				if err != nil || shared != nil {
+					t.Error(err, shared)
+				}
+				answer.Name, answer.Addr, answer.Own = q.Key, q.Addr, q.Own
+				c.Conn.Send(answer, q.FD)
+				syscall.Close(q.FD)
+				continue
+			}
 			if m.Type != wire.Bind {
 				others <- m
 				continue
 			}
-			answer := wire.Message{Type: wire.Offer, Re: m.ID}
 			var spec bind.Spec
 			if err := json.Unmarshal(m.Spec, &spec); err != nil {
 				t.Error(err)
@@ -48,13 +58,12 @@ func grantBinds(t *testing.T, c *proc.Child, table *proc.Table) <-chan wire.Mess
 				c.Conn.Send(answer)
 				continue
 			}
-			fd, addr, err := table.Offer(spec.Key())
+			addr, err := table.Addr(spec.Key())
 			if err != nil {
 				t.Error(err)
 			}
 			answer.Name, answer.Addr = spec.Key(), addr
-			c.Conn.Send(answer, fd)
-			syscall.Close(fd)
+			c.Conn.Send(answer)
 		}
 	}()
 	return others

@@ -28,11 +28,11 @@ type Process struct {
 	recalling bool     // files answer for the disk, see Recall
 	load      func() (snapshotFile, error)
 	specs     []bind.Spec
-	leased    map[string]bool // keys of the leases open in a worker or probe
+	leased    map[string]*Lease // those open in a worker or probe, by key
 }
 
 func newProcess(role Role, conn *wire.Conn) *Process {
-	p := &Process{role: role, conn: conn, table: NewTable(), files: make(Snapshot), leased: make(map[string]bool)}
+	p := &Process{role: role, conn: conn, table: NewTable(), files: make(Snapshot), leased: make(map[string]*Lease)}
 	if conn != nil {
 		p.calls = newCalls(conn)
 	}

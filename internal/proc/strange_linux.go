@@ -53,8 +53,11 @@ func (t *Table) descriptors() (fds []int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, e := range t.entries {
-		if e.sock != nil {
-			fds = append(fds, e.sock.FD)
+		if e.sock == nil {
+			continue
+		}
+		for _, sock := range e.group.Sockets() {
+			fds = append(fds, sock.FD)
 		}
 	}
 	return fds

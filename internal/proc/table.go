@@ -20,25 +20,36 @@ type Table struct {
 	mu      sync.Mutex
 	entries []*entry // in the order in which they came
 	held    bool
+	ending  bool                // no worker gets a socket that is not there
+	sets    map[string]*turnout // of those that were steered, or have left
+	homes   map[string]string   // where the sockets of sets that left were, by key
 }
 
-// entry is a socket, or the place of one that is being bound.
+// entry is the socket of an address, or the place of one that is being bound.
 type entry struct {
-	spec  bind.Spec
-	sock  *bind.Socket  // nil while it is being bound
-	bound chan struct{} // closed when that is over, well or not
-	lease *Lease        // who claimed it, nil for nobody
+	spec    bind.Spec
+	sock    *bind.Socket  // the first; nil while it is being bound
+	bound   chan struct{} // closed when that is over, well or not
+	lease   *Lease        // who claimed it, nil for nobody
+	closing bool          // whoever claimed it empties the queue for the last time
+
+	group *bind.Group            // sock, and those that were made for more workers
+	slots map[Place]*bind.Socket // whose worker has which
 }
 
-// A Listener is what [Table.List] says of a socket.
+// A Listener is what [Table.List] says of an address.
 type Listener struct {
 	Key     string // of its Spec
 	Network string
 	Addr    string // where it really is
+	Sockets int    // at the address, one for each slot that serves there
+	Closing bool   // nobody is to connect any more
 }
 
 // NewTable returns an empty table.
-func NewTable() *Table { return new(Table) }
+func NewTable() *Table {
+	return &Table{sets: make(map[string]*turnout), homes: make(map[string]string)}
+}
 
 // Claim gives a lease of a socket for spec: one in the table that nobody has claimed, else it binds
 // one. Its Ordinal is that of spec if that socket is there and free, else the lowest free one, so that a program that asks for one
@@ -117,7 +128,7 @@ func (t *Table) Adopt(sock *bind.Socket) {
 		sock.Spec.Ordinal++
 	}
 	e := t.placeLocked(sock.Spec)
-	e.sock = sock
+	e.has(sock)
 	close(e.bound)
 }
 
@@ -130,7 +141,10 @@ func (t *Table) placeLocked(spec bind.Spec) *entry {
 
 // fill binds the socket of a place that the caller made, or gives the place up.
 func (t *Table) fill(ctx context.Context, e *entry) (*bind.Socket, error) {
-	sock, err := bind.Bind(ctx, e.spec)
+	t.mu.Lock()
+	spec := t.homeLocked(e.spec)
+	t.mu.Unlock()
+	sock, err := bind.Bind(ctx, spec)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	defer close(e.bound)
@@ -141,8 +155,14 @@ func (t *Table) fill(ctx context.Context, e *entry) (*bind.Socket, error) {
 		t.removeLocked(e)
 		return nil, err
 	}
-	e.sock = sock
+	sock.Spec = e.spec
+	e.has(sock)
 	return sock, nil
+}
+
+// has gives e its socket.
+func (e *entry) has(sock *bind.Socket) {
+	e.sock, e.group, e.slots = sock, bind.NewGroup(sock), make(map[Place]*bind.Socket)
 }
 
 // wait waits until the socket of e is bound, or is not to be.
@@ -168,17 +188,15 @@ func (t *Table) removeLocked(e *entry) {
 	t.entries = slices.DeleteFunc(t.entries, func(other *entry) bool { return other == e })
 }
 
-// Offer returns a duplicate of a socket, for the caller to send to a worker and to close, and where
-// the socket really is.
-func (t *Table) Offer(key string) (fd int, addr string, err error) {
+// Addr returns where the socket at key really is.
+func (t *Table) Addr(key string) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.findLocked(key)
 	if e == nil || e.sock == nil {
-		return -1, "", fmt.Errorf("no listener %s", key)
+		return "", fmt.Errorf("no listener %s", key)
 	}
-	fd, err = e.sock.Dup()
-	return fd, e.sock.Addr, err
+	return e.sock.Addr, nil
 }
 
 // Hold says whether a launcher, or a reload in this process, needs the sockets: while it does, closing
@@ -227,13 +245,12 @@ func (t *Table) closeLocked(which func(*entry) bool) error {
 	return errors.Join(errs...)
 }
 
-// close closes the socket of e, if it has one.
+// close closes the sockets of e, if it has any. Workers have duplicates of those that they accept from.
 func (e *entry) close() error {
-	var err error
-	if e.sock != nil {
-		err = e.sock.Close()
+	if e.sock == nil {
+		return nil
 	}
-	return err
+	return e.group.Close()
 }
 
 // release ends a claim.
@@ -250,6 +267,29 @@ func (t *Table) release(l *Lease) error {
 	}
 	t.removeLocked(e)
 	return e.close()
+}
+
+// hide takes the file of the socket that l claims away, or puts it back.
+func (t *Table) hide(l *Lease, on bool) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.ofLocked(l)
+	if e == nil || e.sock == nil || t.held && on {
+		return nil
+	}
+	e.closing = on
+	if on {
+		return e.sock.Hide()
+	}
+	return e.sock.Show()
+}
+
+// made reports whether the socket that l claims was made here.
+func (t *Table) made(l *Lease) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.ofLocked(l)
+	return e != nil && e.sock != nil && e.sock.Made()
 }
 
 // ofLocked returns the entry that l claims.
@@ -269,7 +309,7 @@ func (t *Table) List() []Listener {
 	var list []Listener
 	for _, e := range t.entries {
 		if e.sock != nil {
-			list = append(list, Listener{Key: e.spec.Key(), Network: e.spec.Network, Addr: e.sock.Addr})
+			list = append(list, Listener{e.spec.Key(), e.spec.Network, e.sock.Addr, len(e.group.Sockets()), e.closing})
 		}
 	}
 	return list

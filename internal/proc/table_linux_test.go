@@ -34,9 +34,9 @@ func ExampleTable() {
 	table.Hold(true)
 	fmt.Println(lease.Spec.Key())
 	// A worker gets a duplicate.
-	fd, addr, err := table.Offer(lease.Spec.Key())
-	fmt.Println(addr == lease.Addr, err)
-	syscall.Close(fd)
+	q, _, err := table.Give(lease.Spec.Key(), proc.Place{Set: "api", Slot: 0})
+	fmt.Println(q.Addr == lease.Addr, err)
+	syscall.Close(q.FD)
 	// Output:
 	// tcp 127.0.0.1:0
 	// true <nil>
@@ -165,7 +165,7 @@ func TestEnsureBindsOnce(t *testing.T) {
 		t.Errorf("the table has %v, had %v", after, before)
 	}
 	wantKeys(t, table, "tcp 127.0.0.1:0#3")
-	if _, _, err := table.Offer(anyPort.Key()); err == nil {
+	if _, err := table.Addr(anyPort.Key()); err == nil {
 		t.Error("Offer of a socket that is not there succeeded")
 	}
 }

@@ -13,7 +13,9 @@
 //	hello (Version, Pid)      ->
 //	                          <-    welcome (Version, Identity)
 //	bind (Spec)               ->
-//	                          <-    offer (Name, Slot, Addr + the listener)
+//	                          <-    offer (Name, Addr)
+//	accept (Name)             ->
+//	                          <-    offer (Name, Slot, Addr, Own + the listener)
 //	ready                     ->
 //	                          <-    successor (+ a channel to the worker that takes its place)
 //	                          <-    drain (Reason, Timeout)
@@ -42,15 +44,16 @@ const (
 	Leaving = "leaving" // it drains on its own, as after a TERM sent to it: Reason
 	Drained = "drained" // nothing is left but Cut pieces of work that were cut
 	Bye     = "bye"     // it ends: Error says why, empty as asked or done
-	Bind    = "bind"    // it asks for the listener of Spec; answered by Offer
+	Bind    = "bind"    // it asks for the listener of Spec; answered by Offer with Addr
+	Accept  = "accept"  // it begins to accept from listener Name; answered by Offer, or by Done as it is to end
 	Log     = "log"     // a line for the launcher's log: Text
 )
 
 // Types of messages from the launcher to a worker.
 const (
 	Welcome = "welcome" // answers Hello: Version agreed on, Identity
-	Offer   = "offer"   // a listener as descriptor: Name, Slot, Addr; unasked, or the answer to Bind
-	Revoke  = "revoke"  // stop accepting on a listener offered before: Name, Slot
+	Offer   = "offer"   // a listener: Name, Slot, Addr, Own; unasked it is the queue of another slot, to be served too
+	Revoke  = "revoke"  // stop accepting from the queues of Slot that were offered unasked before
 	Drain   = "drain"   // take nothing new and end: Reason, Timeout
 	Reset   = "reset"   // answer a mutate; a snapshot may come as descriptor
 	Stop    = "stop"    // end now
@@ -81,6 +84,7 @@ type Message struct {
 	Name     string          `json:"name,omitempty"` // of a listener: the key of its Spec
 	Addr     string          `json:"addr,omitempty"` // of a listener: where it really is
 	Slot     int             `json:"slot,omitempty"`
+	Own      bool            `json:"own,omitempty"`     // of a listener: the launcher made it
 	Spec     json.RawMessage `json:"spec,omitempty"`    // a bind.Spec
 	Reason   string          `json:"reason,omitempty"`  // of a drain, as drain.Reason spells it
 	Timeout  int64           `json:"timeout,omitempty"` // nanoseconds; negative is without end

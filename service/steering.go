@@ -1,0 +1,54 @@
+// SPDX-FileCopyrightText: The mainstay authors
+// SPDX-License-Identifier: Apache-2.0
+
+package service
+
+import (
+	"github.com/mainstay-go/mainstay/internal/core"
+	"github.com/mainstay-go/mainstay/internal/proc"
+	"github.com/mainstay-go/mainstay/internal/wire"
+)
+
+// steer has new connections of a set come to some of its slots.
+func (s *shell) steer(a core.Action) {
+	if err := proc.Self().Table().Steer(a.Set, a.Slots); err != nil {
+		s.journal.log(levels["error"], "connections not steered", "set", a.Set, "workers", a.Slots, "error", err)
+	}
+}
+
+// offer has a worker serve the queues of another slot too.
+func (s *shell) offer(a core.Action) {
+	queues, err := proc.Self().Table().Queues(proc.Place{Set: a.Set, Slot: a.Slot})
+	if err != nil {
+		s.journal.log(levels["error"], "queue not offered", "set", a.Set, "worker", a.Slot, "error", err)
+	}
+	for _, q := range queues {
+		s.send(a, wire.Message{Type: wire.Offer, Name: q.Key, Addr: q.Addr, Slot: a.Slot, Own: q.Own}, q.FD)
+		closeAll([]int{q.FD})
+	}
+}
+
+// revoke ends what offer began.
+func (s *shell) revoke(a core.Action) {
+	s.send(a, wire.Message{Type: wire.Revoke, Slot: a.Slot})
+}
+
+// retire closes the queues of a slot that was removed, if they are empty.
+func (s *shell) retire(a core.Action) {
+	left, err := proc.Self().Table().Retire(proc.Place{Set: a.Set, Slot: a.Slot}, a.Count != 0)
+	if err != nil {
+		s.journal.log(levels["error"], "queue not closed", "set", a.Set, "worker", a.Slot, "error", err)
+	}
+	s.work.Go(func() {
+		s.post(core.Event{Kind: core.EventRetired, Set: a.Set, Slot: a.Slot, Count: left})
+	})
+}
+
+// shut gives up the sockets of a set whose workers are to end, or have. They have descriptors of their
+// own and empty the queues before they close the last of them; held any longer, the launcher's would
+// take connections that nobody serves.
+func (s *shell) shut(a core.Action) {
+	if err := proc.Self().Table().Leave(a.Set); err != nil {
+		s.journal.log(levels["error"], "listeners not closed", "set", a.Set, "error", err)
+	}
+}
