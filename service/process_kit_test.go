@@ -176,6 +176,9 @@ func shortDir(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil { // programs may run as somebody else
+		t.Fatal(err)
+	}
 	return dir
 }
 

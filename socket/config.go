@@ -31,6 +31,11 @@ type Config struct {
 	// umask leaves.
 	Mode os.FileMode
 
+	// Shared has all workers accept from one socket. By default each worker has its own at an address of
+	// TCP: the kernel spreads connections evenly over them and wakes no two workers for one connection.
+	// Unix sockets and those that a service manager passed are always shared.
+	Shared bool
+
 	// RetryUntilWindow is for how long Listen tries again while the address is in use (neutron:
 	// retry_until_window). Default 0: it tries once.
 	RetryUntilWindow time.Duration
@@ -64,6 +69,7 @@ func (c *Config) Listen(ctx context.Context, network, address string) (*Listener
 			Address:    address,
 			Backlog:    c.Backlog,
 			Mode:       c.Mode,
+			Shared:     c.Shared,
 			RetryUntil: c.RetryUntilWindow,
 		},
 	}
