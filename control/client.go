@@ -31,6 +31,10 @@ const (
 // is answered when it is complete: a reload after its last worker, a stop after the last has gone.
 type Client struct {
 	Path string // of the socket
+
+	// Progress, if set, is told how far an action has come, in the goroutine that waits for it. The
+	// program may have gone on meanwhile: what came in between is left out.
+	Progress func(Progress)
 }
 
 // NewClient returns a client for the socket at path. It does not connect yet.
@@ -66,6 +70,9 @@ func (c *Client) Check(ctx context.Context) (Outcome, error) {
 }
 
 func (c *Client) action(ctx context.Context, path string, body any) (Outcome, error) {
+	if c.Progress != nil {
+		return c.streamed(ctx, path, body)
+	}
 	var out Outcome
 	err := c.call(ctx, http.MethodPost, path, body, &out, maxAnswer)
 	return out, err
@@ -93,24 +100,9 @@ func (c *Client) Inspect(ctx context.Context, kind string) ([]Inspection, error)
 
 // call sends one request and reads its answer of at most max bytes into v, also the answer of a refusal.
 func (c *Client) call(ctx context.Context, method, path string, body, v any, max int64) error {
-	if err := checkPath(c.Path); err != nil {
-		return fmt.Errorf("control socket %s: %w", c.Path, err)
-	}
-	var sent bytes.Buffer
-	if body != nil {
-		if err := json.NewEncoder(&sent).Encode(body); err != nil {
-			return err
-		}
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://mainstay"+path, &sent)
+	resp, err := c.send(ctx, method, path, body)
 	if err != nil {
 		return err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	transport := &http.Transport{DialContext: c.dial, DisableKeepAlives: true}
-	resp, err := transport.RoundTrip(req)
-	if err != nil {
-		return c.explain(err)
 	}
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, max+1))
@@ -121,6 +113,52 @@ func (c *Client) call(ctx context.Context, method, path string, body, v any, max
 		return fmt.Errorf("control socket %s: answer to %s of more than %d bytes", c.Path, path, max)
 	}
 	return decode(resp, answer, v)
+}
+
+// streamed is action with progress.
+func (c *Client) streamed(ctx context.Context, path string, body any) (Outcome, error) {
+	resp, err := c.send(ctx, http.MethodPost, path+"?progress=1", body)
+	if err != nil {
+		return Outcome{}, err
+	}
+	defer resp.Body.Close()
+	if resp.Header.Get("Content-Type") != ndjson { // refused before there was an action, or an older program
+		var out Outcome
+		answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+		if err != nil {
+			return out, c.explain(err)
+		}
+		return out, decode(resp, answer, &out)
+	}
+	out, err := readStream(resp.Body, c.Progress)
+	if _, refused := errors.AsType[*Error](err); err != nil && !refused {
+		err = c.explain(err)
+	}
+	return out, err
+}
+
+// send sends one request; the body of the answer is the caller's to close.
+func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	if err := checkPath(c.Path); err != nil {
+		return nil, fmt.Errorf("control socket %s: %w", c.Path, err)
+	}
+	var sent bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&sent).Encode(body); err != nil {
+			return nil, err
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, method, "http://mainstay"+path, &sent)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	transport := &http.Transport{DialContext: c.dial, DisableKeepAlives: true}
+	resp, err := transport.RoundTrip(req)
+	if err != nil {
+		return nil, c.explain(err)
+	}
+	return resp, nil
 }
 
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {

@@ -28,13 +28,18 @@ func fullStatus() control.Status {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	return control.Status{
 		Program: "demo", Pid: 10, State: "running", Generation: 2, Started: at, RestartMethod: "reload", Snapshot: "ab12",
-		Listeners: []control.Listener{{Network: "tcp", Address: "127.0.0.1:8774"}},
-		Sets: []control.Set{{Name: "api", State: "running", Reason: "slow", Workers: 1, Slots: []control.Worker{{
+		Listeners: []control.Listener{{Network: "tcp", Address: "127.0.0.1:8774", Queue: 1, Drops: 2}},
+		Sets: []control.Set{{Name: "api", State: "running", Reason: "slow", Workers: 1, Scaled: true, Slots: []control.Worker{{
 			ID: 1, Pid: 11, Generation: 2, Incarnation: 3, State: "running", Since: at, BootMillis: 4, Beat: 5,
 			Running: 6, OldestMillis: 7, Served: 8, Lost: 9, Restarts: 10, LastExit: "killed by SIGKILL",
+			Started: at, RSS: 11, Anon: 12, Goroutines: 13, Losses: control.Losses{QueueLeft: 1, StreamCut: 2, DeadlineKill: 3, Panic: 4, Crash: 5, Other: 6},
 		}}}},
 		Services: []control.Service{{Name: "api", State: "running"}},
-		Last:     &control.Outcome{Action: "reload", Generation: 2, Millis: 5, Cut: 1, Error: "late"},
+		Last:     &control.Outcome{Action: "reload", Generation: 2, Millis: 5, Cut: 1, Lost: 2, Error: "late"},
+		Operations: []control.Operation{{
+			Outcome: control.Outcome{Action: "scale", Generation: 2, Millis: 5, Cut: 1, Lost: 2, Error: "late"}, By: "signal TTIN", At: at,
+		}},
+		Served: 14, Losses: control.Losses{QueueLeft: 6, StreamCut: 5, DeadlineKill: 4, Panic: 3, Crash: 2, Other: 1},
 	}
 }
 

@@ -4,7 +4,8 @@
 package control
 
 var (
-	LockDir   = lockDir
-	Privately = privately
-	ReadScale = readScale
+	LockDir    = lockDir
+	Privately  = privately
+	ReadScale  = readScale
+	ReadStream = readStream
 )

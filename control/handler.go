@@ -67,6 +67,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusForbidden, err)
 		return
 	}
+	if p.err == nil {
+		r = r.WithContext(context.WithValue(r.Context(), callerKey{}, Caller{p.uid, p.pid}))
+	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	h.mux.ServeHTTP(w, r)
 }
@@ -111,9 +114,20 @@ func answerList[T any](w http.ResponseWriter, list []T, err error) {
 
 func (h *handler) action(do func(context.Context) (Outcome, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		h.act(w, r, do)
+	}
+}
+
+// act does an action and answers with its outcome, or as a stream if its progress is asked for.
+func (h *handler) act(w http.ResponseWriter, r *http.Request, do func(context.Context) (Outcome, error)) {
+	if !wantsProgress(r) {
 		out, err := do(r.Context())
 		answerOutcome(w, out, err)
+		return
 	}
+	s := &stream{w: w}
+	out, err := do(WithProgress(r.Context(), s.progress))
+	s.end(out, err)
 }
 
 func (h *handler) scale(w http.ResponseWriter, r *http.Request) {
@@ -122,8 +136,7 @@ func (h *handler) scale(w http.ResponseWriter, r *http.Request) {
 		refuse(w, http.StatusBadRequest, err)
 		return
 	}
-	out, err := h.target.Scale(r.Context(), req.Set, *req.Workers)
-	answerOutcome(w, out, err)
+	h.act(w, r, func(ctx context.Context) (Outcome, error) { return h.target.Scale(ctx, req.Set, *req.Workers) })
 }
 
 // readScale reads the body of a scale request and refuses what nobody can mean.

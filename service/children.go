@@ -24,6 +24,11 @@ type child struct {
 	edition  *edition
 
 	questions questions
+
+	// Guarded by the shell's mu.
+	told       bool   // to end
+	killed     bool   // by the launcher
+	lostBefore uint64 // until it was told
 }
 
 // bindTimeout bounds how long the launcher tries to bind an address that a worker asks for.
@@ -106,11 +111,9 @@ func (s *shell) raise(c *child) {
 		c.Conn.Close() // ends listenTo
 		<-silent
 	}
-	s.mu.Lock()
-	delete(s.children, inc)
-	s.mu.Unlock()
-	e := core.Event{Kind: core.EventExit, Incarnation: inc, Code: exit.Status.ExitStatus(), Text: lastSaid(c.Stderr)}
-	if c.Board.Read().Serving {
+	counts, lost := s.bury(c, exit)
+	e := core.Event{Kind: core.EventExit, Incarnation: inc, Code: exit.Status.ExitStatus(), Text: lastSaid(c.Stderr), Lost: lost}
+	if counts.Serving {
 		e.Count = 1
 	}
 	switch {
@@ -145,6 +148,7 @@ func (s *shell) listenTo(c *child) {
 		case wire.Failed:
 			s.post(core.Event{Kind: core.EventStartFailed, Incarnation: inc, Text: m.Error})
 		case wire.Leaving:
+			s.tell(core.Action{Incarnation: inc})
 			s.post(core.Event{Kind: core.EventLeaving, Incarnation: inc})
 		case wire.Drained:
 			s.post(core.Event{Kind: core.EventDrained, Incarnation: inc, Count: m.Cut})

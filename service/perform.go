@@ -20,12 +20,15 @@ func (s *shell) perform(a core.Action) {
 	case core.ActionSpawn:
 		s.spawn(a)
 	case core.ActionDrain:
+		s.tell(a)
 		s.send(a, wire.Message{Type: wire.Drain, Reason: a.Reason, Timeout: a.Nanos})
 	case core.ActionPair:
 		s.pair(a)
 	case core.ActionCancel:
+		s.tell(a)
 		s.send(a, wire.Message{Type: wire.Stop})
 	case core.ActionKill:
+		s.tell(a)
 		s.kill(a.Incarnation)
 	case core.ActionReset:
 		s.sendReset(a)
@@ -70,8 +73,8 @@ var levels = map[string]slog.Level{"debug": slog.LevelDebug, "info": slog.LevelI
 func (s *shell) reply(a core.Action) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if c := s.waiters[a.Request]; c != nil {
-		c <- a.Outcome // has room for the one answer
+	if w := s.waiters[a.Request]; w != nil {
+		w.answer <- a.Outcome // has room for the one answer
 		delete(s.waiters, a.Request)
 	}
 }

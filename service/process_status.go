@@ -22,11 +22,31 @@ import (
 // status returns what is known of the launcher and its workers now.
 func (s *shell) status() control.Status {
 	st := control.Status{Program: s.opts.Name, Pid: os.Getpid(), Started: s.started, State: string(core.Stopped)}
-	for _, ln := range proc.Self().Table().List() {
-		st.Listeners = append(st.Listeners, control.Listener{Network: ln.Network, Address: ln.Addr})
-	}
+	st.Listeners = listeners()
 	s.view(func() { s.fill(&st) })
+	sum := s.total()
+	st.Served, st.Losses = sum.served, losses(sum.lost)
+	for _, set := range st.Sets {
+		for i := range set.Slots {
+			set.Slots[i].RSS, set.Slots[i].Anon = memoryOf(set.Slots[i].Pid)
+		}
+	}
 	return st
+}
+
+// listeners returns the listening sockets of this process.
+func listeners() []control.Listener {
+	table := proc.Self().Table()
+	all := []control.Listener{}
+	for _, ln := range table.List() {
+		l := control.Listener{Network: ln.Network, Address: ln.Addr}
+		table.Look(ln.Key, func(fd int) {
+			queue, drops := queueOf(fd)
+			l.Queue, l.Drops = l.Queue+queue, l.Drops+drops
+		})
+		all = append(all, l)
+	}
+	return all
 }
 
 // fill adds what only the loop knows.
@@ -39,9 +59,9 @@ func (s *shell) fill(st *control.Status) {
 	if ed := s.editions[s.state.Generation]; ed != nil {
 		st.Snapshot = ed.plan.Snapshot.Fingerprint()
 	}
-	if s.state.Last.Action != "" {
-		last := outcome(s.state.Last)
-		st.Last = &last
+	st.Operations = s.operations()
+	if len(st.Operations) > 0 {
+		st.Last = &st.Operations[0].Outcome
 	}
 	for i := range s.state.Sets {
 		st.Sets = append(st.Sets, s.setStatus(&s.state.Sets[i]))
@@ -68,7 +88,7 @@ func (s *shell) stateName() string {
 
 // setStatus returns the status of one set.
 func (s *shell) setStatus(set *core.Set) control.Set {
-	out := control.Set{Name: set.Spec.Name, State: string(set.Phase), Reason: set.Reason, Workers: set.Spec.Workers}
+	out := control.Set{Name: set.Spec.Name, State: string(set.Phase), Reason: set.Reason, Workers: set.Spec.Workers, Scaled: set.Spec.Scaled}
 	for i := range set.Slots {
 		sl := &set.Slots[i]
 		for _, w := range append([]core.Worker{sl.Current, sl.Successor}, sl.Leaving...) {
@@ -85,7 +105,7 @@ func (s *shell) workerStatus(sl *core.Slot, w core.Worker) control.Worker {
 	now := scoreboard.Monotonic()
 	out := control.Worker{
 		ID: sl.ID, Pid: w.Pid, Generation: w.Generation, Incarnation: w.Incarnation, State: string(w.Phase),
-		Since: time.Now().Add(-time.Duration(now - w.Since)), Restarts: sl.Restarts, LastExit: sl.LastExit,
+		Since: wallClock(now, w.Since), Started: wallClock(now, w.SpawnedAt), Restarts: sl.Restarts, LastExit: sl.LastExit,
 	}
 	if w.BootedAt != 0 {
 		out.BootMillis = (w.BootedAt - w.SpawnedAt) / 1e6
@@ -95,7 +115,8 @@ func (s *shell) workerStatus(sl *core.Slot, w core.Worker) control.Worker {
 		return out
 	}
 	counts := c.Board.Read()
-	out.Running, out.Served, out.Lost = int(counts.Running), counts.Served, counts.LostTotal()
+	out.Running, out.Served, out.Lost = counts.Running, counts.Served, counts.LostTotal()
+	out.Goroutines, out.Losses = counts.Goroutines, losses(counts.Lost)
 	if counts.Beat != 0 {
 		out.Beat = (now - counts.Beat) / 1e6
 	}
@@ -107,8 +128,21 @@ func (s *shell) workerStatus(sl *core.Slot, w core.Worker) control.Worker {
 
 // outcome returns the public form of an outcome.
 func outcome(o core.Outcome) control.Outcome {
-	return control.Outcome{Action: o.Action, Generation: o.Generation, Millis: o.Nanos / 1e6, Cut: o.Cut, Error: o.Error}
+	return control.Outcome{Action: o.Action, Generation: o.Generation, Millis: o.Nanos / 1e6, Cut: o.Cut, Lost: o.Lost, Error: o.Error}
 }
+
+// operations returns the last operations, the latest first.
+func (s *shell) operations() []control.Operation {
+	now := scoreboard.Monotonic()
+	all := make([]control.Operation, 0, len(s.state.Operations))
+	for _, op := range slices.Backward(s.state.Operations) {
+		all = append(all, control.Operation{Outcome: outcome(op.Outcome), By: op.By, At: wallClock(now, op.At)})
+	}
+	return all
+}
+
+// wallClock returns when, by the clock on the wall, the monotonic time at was or is.
+func wallClock(now, at int64) time.Time { return time.Now().Add(-time.Duration(now - at)) }
 
 // report writes a diagnostic report of the launcher, and has every worker write its own.
 func (s *shell) report() {

@@ -27,10 +27,10 @@ var (
 // All methods may be called from many goroutines.
 type ServiceLauncher struct {
 	state   lifecycle
-	reloads chan chan<- reloaded // to the loop; no buffer is needed, callers wait or give up at settled
-	stopc   chan struct{}        // closed by the first Stop
-	settled chan struct{}        // closed when the outcome is known
-	ended   chan struct{}        // closed when Run is about to return
+	reloads chan asking   // to the loop; no buffer is needed, callers wait or give up at settled
+	stopc   chan struct{} // closed by the first Stop
+	settled chan struct{} // closed when the outcome is known
+	ended   chan struct{} // closed when Run is about to return
 	desk    desk
 
 	mu         sync.Mutex
@@ -41,9 +41,9 @@ type ServiceLauncher struct {
 	group      *Group
 	started    time.Time
 	generation int
-	turning    bool // a reload is under way
-	last       *control.Outcome
-	err        error // of Run, once settled
+	turning    bool                // a reload is under way
+	operations []control.Operation // the last ones, the latest first
+	err        error               // of Run, once settled
 }
 
 // NewServiceLauncher returns a launcher without services. Options are checked by Run.
@@ -52,7 +52,7 @@ func NewServiceLauncher(opts Options) *ServiceLauncher {
 	return &ServiceLauncher{
 		opts:       opts,
 		generation: 1,
-		reloads:    make(chan chan<- reloaded),
+		reloads:    make(chan asking),
 		stopc:      make(chan struct{}),
 		settled:    make(chan struct{}),
 		ended:      make(chan struct{}),
@@ -234,7 +234,7 @@ func (l *ServiceLauncher) reload(ctx context.Context) (control.Outcome, error) {
 	}
 	answer := make(chan reloaded, 1) // the loop must not wait for a caller that has gone
 	select {
-	case l.reloads <- answer:
+	case l.reloads <- asking{askerOf(ctx), answer}:
 	case <-l.settled:
 		return control.Outcome{}, errNotRunning
 	case <-ctx.Done():

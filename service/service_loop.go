@@ -47,8 +47,8 @@ type serviceLoop struct {
 	interrupted bool      // INT has come
 
 	turn    *turn
-	waiting []chan<- reloaded // who asked for another reload during this one, or before the start
-	again   bool              // there is to be one
+	waiting []asking // who asked for another reload during this one, or before the start
+	again   bool     // there is to be one
 	tidy    *time.Timer
 }
 
@@ -56,10 +56,23 @@ type serviceLoop struct {
 type turn struct {
 	outcome control.Outcome
 	begun   time.Time
-	callers []chan<- reloaded
+	callers []asking
 	cancel  context.CancelFunc // ends what runs off the loop for it
 	restart bool               // the services drain and are to start again
 	release func()             // closes the connections that no service came for; nil without a restart
+}
+
+// An asking is somebody who asked for a reload.
+type asking struct {
+	by     string
+	answer chan<- reloaded // nil: nobody waits
+}
+
+// tell gives the outcome to who waits for it.
+func (a asking) tell(r reloaded) {
+	if a.answer != nil {
+		a.answer <- r
+	}
 }
 
 // reloaded is how a reload ended.
@@ -113,8 +126,8 @@ func (s *serviceLoop) run(ctx context.Context, commands <-chan command) {
 		case <-stopped:
 			stopped = nil
 			s.stop("asked to", nil)
-		case answer := <-s.l.reloads:
-			s.reload(answer)
+		case a := <-s.l.reloads:
+			s.reload(a)
 		case next := <-s.workc:
 			next()
 		case <-s.tidy.C:
@@ -228,13 +241,15 @@ func (s *serviceLoop) command(c command) {
 		s.life.cancel()
 		s.stop("INT", nil)
 	case cmdReload:
-		s.reload(nil)
+		s.reload(asking{by: commandNames[cmdReload]})
 	case cmdReopen:
 		s.reopen()
 	case cmdReport:
 		s.report()
 	case cmdMore, cmdFewer:
 		s.log(slog.LevelWarn, "not scaled", "reason", s.l.opts.Name+noScale)
+		out := control.Outcome{Action: "scale", Generation: s.l.generation, Error: s.l.opts.Name + noScale}
+		s.remember(control.Operation{Outcome: out, By: commandNames[c], At: time.Now()})
 	}
 }
 

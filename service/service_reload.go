@@ -8,26 +8,25 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/mainstay-go/mainstay/control"
+	"github.com/mainstay-go/mainstay/internal/core"
 	"github.com/mainstay-go/mainstay/internal/handover"
 	"github.com/mainstay-go/mainstay/internal/proc"
 )
 
 // reload begins a reload, or, while the services start or another is under way, notes that there is to
 // be one: the files may have changed since that one read them. Any number of requests make one more.
-// answer is where to say how it ended; nil is nowhere.
-func (s *serviceLoop) reload(answer chan<- reloaded) {
+func (s *serviceLoop) reload(a asking) {
 	if s.stopping {
-		if answer != nil {
-			answer <- reloaded{err: errStopping}
-		}
+		s.refuse(a, errStopping)
 		return
 	}
-	if answer != nil {
-		s.waiting = append(s.waiting, answer)
+	if a.answer != nil || !slices.Contains(s.waiting, a) { // a storm of HUP is one
+		s.waiting = append(s.waiting, a)
 	}
 	s.again = true
 	if s.turn == nil && s.ready == nil {
@@ -131,15 +130,40 @@ func (s *serviceLoop) finishTurn(err error) {
 	}
 	s.turn = nil
 	s.l.mu.Lock()
-	s.l.generation, s.l.last, s.l.turning = t.outcome.Generation, &t.outcome, false
+	s.l.generation, s.l.turning = t.outcome.Generation, false
 	s.l.mu.Unlock()
+	s.remember(control.Operation{Outcome: t.outcome, By: askers(t.callers), At: t.begun})
 	if !s.stopping {
 		s.journal.notify("ready") // a refused reload ends with it too
 	}
 	for _, c := range t.callers {
-		c <- reloaded{t.outcome, err}
+		c.tell(reloaded{t.outcome, err})
 	}
 	s.reloadAgain()
+}
+
+// refuse answers who asked for a reload that there is none.
+func (s *serviceLoop) refuse(a asking, why error) {
+	out := control.Outcome{Action: "reload", Generation: s.l.generation, Error: why.Error()}
+	s.remember(control.Operation{Outcome: out, By: a.by, At: time.Now()})
+	a.tell(reloaded{err: why})
+}
+
+// remember adds an operation to those that status shows.
+func (s *serviceLoop) remember(op control.Operation) {
+	const most = 16
+	s.l.mu.Lock()
+	defer s.l.mu.Unlock()
+	s.l.operations = slices.Insert(s.l.operations, 0, op)
+	s.l.operations = s.l.operations[:min(len(s.l.operations), most)]
+}
+
+// askers says who asked for one reload.
+func askers(all []asking) (by string) {
+	for _, a := range all {
+		by = core.JoinBy(by, a.by)
+	}
+	return by
 }
 
 // giveUpReloads tells everybody who waits for a reload that it will not be.
@@ -148,8 +172,8 @@ func (s *serviceLoop) giveUpReloads(err error) {
 		s.turn.restart = false
 		s.finishTurn(err)
 	}
-	for _, c := range s.waiting {
-		c <- reloaded{err: err}
+	for _, a := range s.waiting {
+		s.refuse(a, err)
 	}
 	s.waiting, s.again = nil, false
 }

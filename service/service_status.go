@@ -9,11 +9,13 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/mainstay-go/mainstay/control"
 	"github.com/mainstay-go/mainstay/internal/proc"
+	"github.com/mainstay-go/mainstay/internal/scoreboard"
 )
 
 // Status returns what the launcher knows of itself and its services.
@@ -28,13 +30,15 @@ func (l *ServiceLauncher) Status() control.Status {
 		Started:       l.started,
 		RestartMethod: l.opts.RestartMethod.String(),
 		Snapshot:      proc.Self().Remembered().Fingerprint(),
-		Listeners:     []control.Listener{},
+		Listeners:     listeners(),
 		Sets:          []control.Set{},
-		Last:          l.last,
+		Operations:    slices.Clone(l.operations),
 	}
-	for _, ln := range proc.Self().Table().List() {
-		st.Listeners = append(st.Listeners, control.Listener{Network: ln.Network, Address: ln.Addr})
+	if len(st.Operations) > 0 {
+		st.Last = &st.Operations[0].Outcome
 	}
+	counts := scoreboard.Current().Read()
+	st.Served, st.Losses = counts.Served, losses(counts.Lost)
 	if l.group != nil {
 		for _, m := range l.group.States() {
 			st.Services = append(st.Services, control.Service{Name: m.Name, State: m.State.String()})

@@ -46,8 +46,9 @@ type shell struct {
 
 	mu       sync.Mutex
 	children map[uint64]*child // by incarnation
-	waiters  map[uint64]chan core.Outcome
+	waiters  map[uint64]*waiting
 	request  uint64
+	ledger   ledger // of the workers that are gone
 }
 
 // newShell prepares to run a plan: the first edition is the launcher's own.
@@ -69,7 +70,7 @@ func newShell(l *ProcessLauncher, p *plan) (*shell, error) {
 		views:    make(chan func()),
 		done:     make(chan struct{}),
 		children: make(map[uint64]*child),
-		waiters:  make(map[uint64]chan core.Outcome),
+		waiters:  make(map[uint64]*waiting),
 		taken:    1,
 	}
 	s.ending, s.end = context.WithCancel(context.Background())
@@ -131,7 +132,7 @@ func (s *shell) loop(ctx context.Context, commands <-chan command) {
 			s.step(core.Event{Kind: core.EventTick})
 		case <-cancelled:
 			cancelled = nil
-			s.step(core.Event{Kind: core.EventStop})
+			s.step(core.Event{Kind: core.EventStop, By: "end of the context"})
 		}
 	}
 }
@@ -145,6 +146,7 @@ func (s *shell) step(e core.Event) {
 		s.perform(a)
 	}
 	s.l.state.set(launcherStates[s.state.Phase], nil)
+	s.tellProgress()
 	if wake := s.state.Wake(); wake != 0 {
 		s.timer.Reset(time.Duration(max(wake-scoreboard.Monotonic(), 0)))
 	} else {
@@ -159,21 +161,22 @@ var launcherStates = map[core.Phase]State{
 
 // command turns a signal into an event.
 func (s *shell) command(c command) {
+	by := commandNames[c]
 	switch c {
 	case cmdStop:
 		was := s.state.Stop.Forced
-		s.step(core.Event{Kind: core.EventTerm})
+		s.step(core.Event{Kind: core.EventTerm, By: by})
 		s.hurried = s.hurried || s.state.Stop.Forced && !was
 	case cmdKill:
-		s.step(core.Event{Kind: core.EventKill})
+		s.step(core.Event{Kind: core.EventKill, By: by})
 	case cmdTerminalLost:
-		s.step(core.Event{Kind: core.EventStop})
+		s.step(core.Event{Kind: core.EventStop, By: by})
 	case cmdReload:
-		s.step(core.Event{Kind: core.EventReload})
+		s.step(core.Event{Kind: core.EventReload, By: by})
 	case cmdMore:
-		s.step(core.Event{Kind: core.EventMore, Count: 1})
+		s.step(core.Event{Kind: core.EventMore, Count: 1, By: by})
 	case cmdFewer:
-		s.step(core.Event{Kind: core.EventMore, Count: -1})
+		s.step(core.Event{Kind: core.EventMore, Count: -1, By: by})
 	case cmdReopen:
 		s.reopen()
 	case cmdReport:
@@ -198,35 +201,6 @@ func (s *shell) view(f func()) bool {
 		return true
 	case <-s.done:
 		return false
-	}
-}
-
-// ask posts a request and waits for its outcome.
-func (s *shell) ask(ctx context.Context, e core.Event) (core.Outcome, error) {
-	answer := make(chan core.Outcome, 1) // the loop must not wait for a caller that has gone
-	s.mu.Lock()
-	s.request++
-	e.Request = s.request
-	s.waiters[e.Request] = answer
-	s.mu.Unlock()
-	defer func() {
-		s.mu.Lock()
-		delete(s.waiters, e.Request)
-		s.mu.Unlock()
-	}()
-	s.post(e)
-	select {
-	case out := <-answer:
-		return out, nil
-	case <-ctx.Done():
-		return core.Outcome{}, context.Cause(ctx)
-	case <-s.done:
-	}
-	select {
-	case out := <-answer: // given in the loop's last step
-		return out, nil
-	default:
-		return core.Outcome{}, errNotRunning
 	}
 }
 

@@ -87,6 +87,7 @@ func (w *worker) run(ctx context.Context) error {
 	defer cancel()
 	ctx = withWorker(ctx, Worker{Set: w.id.Set, ID: w.id.Slot, Count: w.id.Count, Generation: w.id.Generation})
 	w.life = begin(context.WithoutCancel(ctx), w.group, w.opts.Logger)
+	w.showLife()
 	w.beat = time.NewTicker(beatEvery)
 	defer w.beat.Stop()
 	w.loop(ctx)
@@ -141,9 +142,16 @@ func (w *worker) loop(ctx context.Context) {
 		case answer := <-w.resets:
 			w.say(answer)
 		case <-w.beat.C:
-			scoreboard.Current().Beat(scoreboard.Monotonic())
+			w.showLife()
 		}
 	}
+}
+
+// showLife beats, and shows what is cheap to know.
+func (w *worker) showLife() {
+	board := scoreboard.Current()
+	board.SetGoroutines(runtime.NumGoroutine())
+	board.Beat(scoreboard.Monotonic())
 }
 
 // obey does what the launcher says. Messages of a later version that it does not know are refused if

@@ -25,6 +25,6 @@ func newReload() *cobra.Command {
 			})
 		},
 	}
-	r.flags(cmd)
+	r.actionFlags(cmd)
 	return cmd
 }

@@ -29,6 +29,7 @@ const (
 type remote struct {
 	socket, statePath string
 	json              bool
+	progress          bool
 }
 
 // flags adds what says which program is meant.
@@ -36,6 +37,12 @@ func (r *remote) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&r.socket, "socket", "", "control socket of the program (default mainstay.sock under the state path)")
 	cmd.Flags().StringVar(&r.statePath, "state-path", control.StatePath(), "directory of the program's state")
 	cmd.Flags().BoolVar(&r.json, "json", false, "print the answer as JSON")
+}
+
+// actionFlags adds those of a command that does something.
+func (r *remote) actionFlags(cmd *cobra.Command) {
+	r.flags(cmd)
+	cmd.Flags().BoolVar(&r.progress, "progress", false, "print on standard error how far it is (default on a terminal)")
 }
 
 func (r *remote) client() *control.Client {
@@ -55,7 +62,11 @@ func (r *remote) action(cmd *cobra.Command, do func(context.Context, *control.Cl
 	if _, err := r.status(cmd.Context()); err != nil {
 		return err
 	}
-	out, err := do(cmd.Context(), r.client())
+	client, stderr := r.client(), cmd.ErrOrStderr()
+	if r.progress || !cmd.Flags().Changed("progress") && isTerminal(stderr) {
+		client.Progress = newProgressPrinter(stderr).print
+	}
+	out, err := do(cmd.Context(), client)
 	if r.json && (err == nil || out.Action != "") {
 		return errors.Join(writeJSON(cmd.OutOrStdout(), out), err)
 	}
@@ -71,6 +82,9 @@ func describe(out control.Outcome) string {
 	line := fmt.Sprintf("%s done in %v, generation %d", out.Action, time.Duration(out.Millis)*time.Millisecond, out.Generation)
 	if out.Cut > 0 {
 		line += fmt.Sprintf(", %d cut at the deadline", out.Cut)
+	}
+	if out.Lost > 0 {
+		line += fmt.Sprintf(", %d requests lost", out.Lost)
 	}
 	return line
 }

@@ -37,6 +37,6 @@ func newScale() *cobra.Command {
 			})
 		},
 	}
-	r.flags(cmd)
+	r.actionFlags(cmd)
 	return cmd
 }

@@ -30,7 +30,7 @@ func newStop() *cobra.Command {
 			return nil
 		},
 	}
-	r.flags(cmd)
+	r.actionFlags(cmd)
 	return cmd
 }
 

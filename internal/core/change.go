@@ -31,11 +31,13 @@ func (c *Change) asked() string { return cmp.Or(c.From, c.Verb) }
 func (st *step) request(e Event) {
 	switch {
 	case st.Phase == Stopping || st.Phase == Stopped:
-		st.reply(Outcome{Action: e.verb(), Generation: st.Generation, Error: "the program is stopping"}, e.Request)
+		st.reply(st.refusal(e, "the program is stopping"), e.Request)
 	case st.Phase == Running && st.Change.Verb == "":
 		st.beginChange(e)
 	case e.Kind == EventReload && e.Request == 0 && st.reloadWaits():
 		// one more reload after the one under way sees what both callers changed
+		waits := &st.Deferred[len(st.Deferred)-1]
+		waits.By = JoinBy(waits.By, e.By)
 	default:
 		st.Deferred = append(st.Deferred, e)
 	}
@@ -51,7 +53,8 @@ func (st *step) nextDeferred() {
 	for st.Phase == Running && st.Change.Verb == "" && len(st.Deferred) > 0 {
 		st.beginChange(st.nextRequest())
 		for st.Change.Verb != "" && !st.Change.Prepared && len(st.Deferred) > 0 && st.Deferred[0].Kind == EventReload {
-			st.Change.Requests = append(st.Change.Requests, st.nextRequest().Request)
+			e := st.nextRequest()
+			st.Change.Requests, st.Change.By = append(st.Change.Requests, e.Request), JoinBy(st.Change.By, e.By)
 		}
 	}
 }
@@ -71,7 +74,7 @@ func (st *step) beginChange(e Event) {
 		if st.Plan.Mutate {
 			verb = verbMutate
 		}
-		st.Change = Change{Verb: verb, Generation: st.Planned, Since: st.now, Requests: []uint64{e.Request}}
+		st.Change = Change{Verb: verb, Generation: st.Planned, Since: st.now, By: e.By, Requests: []uint64{e.Request}}
 		st.out = append(st.out, Action{Kind: ActionPrepare, Generation: st.Planned})
 		st.notify("reloading")
 		st.log("info", "reloading", "method", verb, "generation", st.Planned)
@@ -80,10 +83,10 @@ func (st *step) beginChange(e Event) {
 	plan, err := st.scaled(e)
 	if err != "" {
 		st.log("warn", "not scaled", "reason", err)
-		st.reply(Outcome{Action: verbScale, Generation: st.Generation, Error: err}, e.Request)
+		st.reply(st.refusal(e, err), e.Request)
 		return
 	}
-	st.Change = Change{Verb: verbScale, Prepared: true, Plan: plan, Generation: st.Generation, Since: st.now, Requests: []uint64{e.Request}}
+	st.Change = Change{Verb: verbScale, Prepared: true, Plan: plan, Generation: st.Generation, Since: st.now, By: e.By, Requests: []uint64{e.Request}}
 	st.adopt(plan)
 	st.retry(cmp.Or(e.Set, plan.Sets[0].Name)) // without a name there is one set
 }
@@ -162,33 +165,34 @@ func (st *step) finish() {
 
 // owe answers the requests of a change, once the workers that it replaced are gone.
 func (st *step) owe(out Outcome, c Change) {
-	debt := Debt{Outcome: out, Since: c.Since, Requests: c.Requests}
+	debt := Debt{Outcome: out, Since: c.Since, By: c.By, Requests: c.Requests}
 	for _, inc := range c.Replaced {
 		if _, _, w := st.find(inc); w != nil {
 			debt.Left = append(debt.Left, inc)
 		}
 	}
 	if len(debt.Left) == 0 {
-		st.reply(out, c.Requests...)
+		st.reply(Operation{out, c.By, c.Since}, c.Requests...)
 		return
 	}
 	st.Settling = append(st.Settling, debt)
 }
 
 // settleDebts notes that a worker is gone, and gives the answers that waited for the last one.
-func (st *step) settleDebts(dead Worker) {
+func (st *step) settleDebts(dead Worker, lost int) {
 	kept := st.Settling[:0]
 	for _, d := range st.Settling {
 		if i := slices.Index(d.Left, dead.Incarnation); i >= 0 {
 			d.Left = slices.Delete(d.Left, i, i+1)
 			d.Outcome.Cut += dead.Cut
+			d.Outcome.Lost += lost
 		}
 		if len(d.Left) > 0 {
 			kept = append(kept, d)
 			continue
 		}
 		d.Outcome.Nanos = st.now - d.Since
-		st.reply(d.Outcome, d.Requests...)
+		st.reply(Operation{d.Outcome, d.By, d.Since}, d.Requests...)
 	}
 	st.Settling = kept
 }

@@ -33,5 +33,7 @@
 //	pair.go       who hands over to whom
 //	mutate.go     reset in place
 //	steer.go      where new connections go, and who serves a queue whose worker cannot
+//	operation.go  requests that are over, for those who did not wait
+//	progress.go   how far a request has come
 //	stop.go       draining, escalation, exit code
 package core

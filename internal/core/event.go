@@ -48,5 +48,7 @@ type Event struct {
 	Signal      string    `json:"signal,omitempty"`
 	Count       int       `json:"count,omitempty"`
 	Text        string    `json:"text,omitempty"`
+	By          string    `json:"by,omitempty"`   // of a request: who asks
+	Lost        int       `json:"lost,omitempty"` // of an exit: requests that the process had taken on and lost
 	Plan        *Plan     `json:"plan,omitempty"`
 }

@@ -117,7 +117,7 @@ func (st *step) changeFailed(reason string) {
 	}
 	st.log("error", "change abandoned, returning to the plan in force", "change", failed.Verb, "reason", reason, "generation", st.Generation)
 	st.Change = Change{Verb: verbReturn, From: failed.Verb, Prepared: true, Plan: st.Plan.clone(), Generation: st.Generation,
-		Since: failed.Since, Requests: failed.Requests, Replaced: failed.Replaced, Error: reason}
+		Since: failed.Since, By: failed.By, Requests: failed.Requests, Replaced: failed.Replaced, Error: reason}
 	st.adopt(st.Plan)
 	st.prune(st.Plan)
 	if failed.Verb == verbScale {

@@ -70,12 +70,13 @@ type State struct {
 	Deferred []Event `json:"deferred,omitempty"` // requests that wait for the change under way
 	Settling []Debt  `json:"settling,omitempty"` // answers that wait for replaced workers to be gone
 
-	Stop      Stop    `json:"stop"`
-	Last      Outcome `json:"last,omitzero"` // the latest, also where nobody waited for it
-	Announced bool    `json:"announced"`     // readiness was told to the supervisor above
-	Seed      uint64  `json:"seed"`          // of the jitter
-	Spawned   uint64  `json:"spawned"`       // incarnations so far
-	Planned   int     `json:"planned"`       // generations so far, refused ones too
+	Stop      Stop   `json:"stop"`
+	Announced bool   `json:"announced"` // readiness was told to the supervisor above
+	Seed      uint64 `json:"seed"`      // of the jitter
+	Spawned   uint64 `json:"spawned"`   // incarnations so far
+	Planned   int    `json:"planned"`   // generations so far, refused ones too
+
+	Operations []Operation `json:"operations,omitempty"` // the latest requests and what became of them
 }
 
 // Stop is how and why the launcher ends.
@@ -87,6 +88,8 @@ type Stop struct {
 	Reason   string   `json:"reason,omitempty"`
 	Since    int64    `json:"since,omitempty"`
 	Cut      int      `json:"cut,omitempty"` // services and workers cut at a deadline
+	Lost     int      `json:"lost,omitempty"`
+	By       string   `json:"by,omitempty"`
 	Requests []uint64 `json:"requests,omitempty"`
 }
 
@@ -178,6 +181,7 @@ type Change struct {
 	Plan       Plan     `json:"plan"`
 	Generation int      `json:"generation,omitempty"`
 	Since      int64    `json:"since,omitempty"`
+	By         string   `json:"by,omitempty"` // who asked for it
 	Requests   []uint64 `json:"requests,omitempty"`
 	Error      string   `json:"error,omitempty"`
 	Replaced   []uint64 `json:"replaced,omitempty"` // incarnations told to drain
@@ -187,6 +191,7 @@ type Change struct {
 type Debt struct {
 	Outcome  Outcome  `json:"outcome"`
 	Since    int64    `json:"since"`
+	By       string   `json:"by,omitempty"`
 	Requests []uint64 `json:"requests,omitempty"`
 	Left     []uint64 `json:"left,omitempty"`
 }
@@ -196,7 +201,8 @@ type Outcome struct {
 	Action     string `json:"action"` // reload, mutate, scale or stop
 	Generation int    `json:"generation"`
 	Nanos      int64  `json:"nanos"`
-	Cut        int    `json:"cut"`
+	Cut        int    `json:"cut"`            // services and workers cut at a deadline
+	Lost       int    `json:"lost,omitempty"` // requests lost by the workers that it ended
 	Error      string `json:"error,omitempty"`
 }
 
@@ -208,6 +214,7 @@ func (s State) clone() State {
 	s.Change.Replaced = slices.Clone(s.Change.Replaced)
 	s.Deferred = slices.Clone(s.Deferred)
 	s.Stop.Requests = slices.Clone(s.Stop.Requests)
+	s.Operations = slices.Clone(s.Operations)
 	s.Settling = slices.Clone(s.Settling)
 	for i := range s.Settling {
 		s.Settling[i].Left = slices.Clone(s.Settling[i].Left)

@@ -38,12 +38,12 @@ func (st *step) command(e Event) {
 	case EventBegin:
 		st.begin(e)
 	case EventTerm:
-		st.stop(0, "", e.Request)
+		st.stop(0, "", e)
 		st.term()
 	case EventStop:
-		st.stop(0, "", e.Request)
+		st.stop(0, "", e)
 	case EventKill:
-		st.kill(e.Request)
+		st.kill(e)
 	case EventReload, EventScale, EventMore:
 		st.request(e)
 	case EventPrepared:
@@ -150,16 +150,6 @@ func (st *step) logWorker(level, text string, set *Set, sl *Slot, w *Worker, att
 // notify tells the supervisor above.
 func (st *step) notify(text string) {
 	st.out = append(st.out, Action{Kind: ActionNotify, Text: text})
-}
-
-// reply answers the requests that are to be answered.
-func (st *step) reply(out Outcome, requests ...uint64) {
-	st.Last = out
-	for _, r := range requests {
-		if r != 0 {
-			st.out = append(st.out, Action{Kind: ActionReply, Request: r, Outcome: out})
-		}
-	}
 }
 
 // remove takes the worker of that incarnation out of its slot.

@@ -15,13 +15,15 @@ const (
 	echo      = 50 * millisecond // a second TERM within this is the first
 )
 
-// stop begins a graceful stop with the exit code and reason given, or joins the one under way.
-func (st *step) stop(code int, reason string, request uint64) {
+// stop begins a graceful stop with the exit code and reason given, or joins the one under way. The event
+// is what asked for it, if anything did.
+func (st *step) stop(code int, reason string, asked Event) {
 	if st.Phase == Stopped {
-		st.reply(Outcome{Action: "stop", Generation: st.Generation, Cut: st.Stop.Cut}, request)
+		out := Outcome{Action: "stop", Generation: st.Generation, Cut: st.Stop.Cut, Lost: st.Stop.Lost}
+		st.reply(Operation{out, asked.By, st.now}, asked.Request)
 		return
 	}
-	st.Stop.Requests = append(st.Stop.Requests, request)
+	st.Stop.Requests, st.Stop.By = append(st.Stop.Requests, asked.Request), JoinBy(st.Stop.By, asked.By)
 	if st.Phase == Stopping {
 		return
 	}
@@ -54,18 +56,16 @@ func (st *step) term() {
 
 // dropChange ends the change under way and refuses those that wait.
 func (st *step) dropChange() {
-	refusal := Outcome{Generation: st.Generation, Error: "the program is stopping"}
+	const why = "the program is stopping"
 	if c := st.Change; c.Verb != "" {
 		if !c.Prepared {
 			st.out = append(st.out, Action{Kind: ActionDrop, Generation: c.Generation})
 		}
-		failure := refusal
-		failure.Action, failure.Error = c.asked(), cmp.Or(c.Error, refusal.Error)
-		st.reply(failure, c.Requests...)
+		failure := Outcome{Action: c.asked(), Generation: st.Generation, Error: cmp.Or(c.Error, why)}
+		st.reply(Operation{failure, c.By, c.Since}, c.Requests...)
 	}
 	for _, d := range st.Deferred {
-		refusal.Action = d.verb()
-		st.reply(refusal, d.Request)
+		st.reply(st.refusal(d, why), d.Request)
 	}
 	st.Change, st.Deferred = Change{}, nil
 	st.dropTrials()
@@ -114,8 +114,8 @@ func (st *step) quit() {
 	if st.Stop.Code == 0 && st.Stop.Cut > 0 {
 		st.Stop.Code, st.Stop.Reason = 3, "work was cut: "+cmp.Or(st.Stop.Reason, "shutdown timeout of a set exceeded")
 	}
-	out := Outcome{Action: "stop", Generation: st.Generation, Nanos: st.now - st.Stop.Since, Cut: st.Stop.Cut}
-	st.reply(out, st.Stop.Requests...)
+	out := Outcome{Action: "stop", Generation: st.Generation, Nanos: st.now - st.Stop.Since, Cut: st.Stop.Cut, Lost: st.Stop.Lost}
+	st.reply(Operation{out, st.Stop.By, st.Stop.Since}, st.Stop.Requests...)
 	st.log("info", "stopped", "code", st.Stop.Code, "cut", st.Stop.Cut, "millis", millis(out.Nanos))
 	st.out = append(st.out, Action{Kind: ActionQuit, Code: st.Stop.Code, Text: st.Stop.Reason})
 }
@@ -279,8 +279,8 @@ func (st *step) force(reason string) {
 }
 
 // kill ends everything at once, with exit code 1.
-func (st *step) kill(request uint64) {
-	st.stop(1, "interrupted", request)
+func (st *step) kill(asked Event) {
+	st.stop(1, "interrupted", asked)
 	if st.Phase == Stopped {
 		return
 	}

@@ -28,9 +28,10 @@ func (st *step) ended(set *Set, sl *Slot, dead Worker, e Event) {
 	how := lastWords(e, dead)
 	sl.LastExit = how
 	st.told(set, sl, &dead, e, how)
-	st.settleDebts(dead)
+	st.settleDebts(dead, e.Lost)
 	if st.Phase == Stopping {
 		st.Stop.Cut += dead.Cut
+		st.Stop.Lost += e.Lost
 		return
 	}
 	switch {
@@ -38,7 +39,7 @@ func (st *step) ended(set *Set, sl *Slot, dead Worker, e Event) {
 		st.logWorker("info", "worker has ended", set, sl, &dead, "how", how)
 	case st.fatalStart(sl, dead, e):
 		st.logWorker("error", "worker failed to start", set, sl, &dead, "how", how)
-		st.stop(1, fmt.Sprintf("set %s, worker %d failed to start: %s", set.Spec.Name, sl.ID, how), 0)
+		st.stop(1, fmt.Sprintf("set %s, worker %d failed to start: %s", set.Spec.Name, sl.ID, how), Event{})
 	case tried:
 		st.logWorker("error", "new worker ended before it had settled", set, sl, &dead, "how", how)
 		st.changeFailed(fmt.Sprintf("set %s, worker %d ended before it had settled: %s", set.Spec.Name, sl.ID, how))
@@ -241,17 +242,17 @@ func (st *step) allOver() bool {
 }
 
 // verdict returns the exit code of a program that ends by itself, and why.
-func (st *step) verdict() (code int, reason string, request uint64) {
+func (st *step) verdict() (code int, reason string, asked Event) {
 	for i := range st.Sets {
 		set := &st.Sets[i]
 		if set.any(func(sl *Slot) bool { return sl.GivenUp }) {
-			return 4, fmt.Sprintf("gave up on set %s: %s", set.Spec.Name, set.Reason), 0
+			return 4, fmt.Sprintf("gave up on set %s: %s", set.Spec.Name, set.Reason), asked
 		}
 		if code == 0 && (set.Phase == Failed || set.any(func(sl *Slot) bool { return sl.Failed })) {
 			code, reason = 1, fmt.Sprintf("set %s failed: %s", set.Spec.Name, set.Reason)
 		}
 	}
-	return code, reason, 0
+	return code, reason, asked
 }
 
 // lastWords says how a worker ended and what it said, for logs and status.

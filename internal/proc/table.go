@@ -302,6 +302,19 @@ func (t *Table) ofLocked(l *Lease) *entry {
 	return nil
 }
 
+// Look calls f with the descriptor of each socket at key, which f must neither keep nor close.
+func (t *Table) Look(key string, f func(fd int)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	e := t.findLocked(key)
+	if e == nil || e.sock == nil {
+		return
+	}
+	for _, s := range e.group.Sockets() {
+		f(s.FD)
+	}
+}
+
 // List returns the sockets in the order in which they were bound.
 func (t *Table) List() []Listener {
 	t.mu.Lock()

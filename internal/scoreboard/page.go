@@ -31,7 +31,10 @@ type page struct {
 	beat    atomic.Int64
 	current atomic.Uint32 // the bucket in which requests begin
 	serving atomic.Uint32 // 1 when every service of the process has started
-	_       [32]byte
+
+	goroutines atomic.Uint32 // at the last beat
+
+	_       [28]byte
 	lost    [8]atomic.Uint64
 	starts  [numBuckets]atomic.Int64
 	stripes [numStripes]stripe
@@ -90,7 +93,7 @@ func (p *page) running(bucket uint32) (n int) {
 }
 
 func (p *page) read() Counts {
-	c := Counts{Beat: p.beat.Load(), Serving: p.serving.Load() != 0}
+	c := Counts{Beat: p.beat.Load(), Serving: p.serving.Load() != 0, Goroutines: int(p.goroutines.Load())}
 	for bucket := range uint32(numBuckets) {
 		n := p.running(bucket)
 		if n <= 0 {

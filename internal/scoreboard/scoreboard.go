@@ -30,8 +30,9 @@ const (
 	DeadlineKill              // requests that still ran at the deadline of a drain
 	Panic                     // requests that panicked
 	Other                     // anything else
+	Crash                     // requests in the hands of a process that died
 
-	NumCauses = 5
+	NumCauses = 6
 )
 
 // String returns the name that status and metrics use.
@@ -45,6 +46,8 @@ func (c Cause) String() string {
 		return "deadline_kill"
 	case Panic:
 		return "panic"
+	case Crash:
+		return "crash"
 	}
 	return "other"
 }
@@ -58,6 +61,15 @@ type Counts struct {
 	Served  uint64            // requests ended
 	Failed  uint64            // of those, the ones that failed by the fault of the server
 	Lost    [NumCauses]uint64 // by Cause
+
+	Goroutines int // at the last beat
+}
+
+// Left returns the requests of a process that has ended with these counts which it neither finished nor
+// counted as lost: those that it cut at the end of a drain may still have been running.
+func (c Counts) Left() uint64 {
+	cut := c.Lost[StreamCut] + c.Lost[DeadlineKill]
+	return max(uint64(max(c.Running, 0)), cut) - cut
 }
 
 // LostTotal returns the losses of all causes together.
@@ -156,6 +168,9 @@ func (b *Board) Beat(mono int64) {
 	b.page.turn(mono)
 	b.page.beat.Store(mono)
 }
+
+// SetGoroutines notes how many goroutines there are.
+func (b *Board) SetGoroutines(n int) { b.page.goroutines.Store(uint32(n)) }
 
 // Serving says that every service of the process has started: if it ends from now on, even before it
 // could tell its launcher that it is ready, it was not its start that failed.

@@ -158,9 +158,9 @@ func TestLostByCause(t *testing.T) {
 	}
 	b.AddLost(-1, 10)
 	b.AddLost(99, 10)
-	want := [scoreboard.NumCauses]uint64{1, 2, 3, 4, 25}
-	if got := b.Read(); got.Lost != want || got.LostTotal() != 35 {
-		t.Errorf("Lost = %v, %d together, want %v, 35", got.Lost, got.LostTotal(), want)
+	want := [scoreboard.NumCauses]uint64{1, 2, 3, 4, 25, 6}
+	if got := b.Read(); got.Lost != want || got.LostTotal() != 41 {
+		t.Errorf("Lost = %v, %d together, want %v, 41", got.Lost, got.LostTotal(), want)
 	}
 }
 
