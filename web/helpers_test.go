@@ -235,3 +235,15 @@ func eventually(ok func() bool) bool {
 
 // hello is what most tests serve.
 var hello http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello, world\n") }
+
+// echo answers with what was posted, at once or after some milliseconds.
+var echo http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) {
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	if len(b)%3 == 0 {
+		time.Sleep(time.Duration(len(b)%7) * time.Millisecond)
+	}
+	w.Write(b)
+}

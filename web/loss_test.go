@@ -41,18 +41,6 @@ func duplicate(t *testing.T, ln net.Listener) net.Listener {
 	return ln
 }
 
-// echo answers with what was posted, at once or after some milliseconds.
-var echo http.HandlerFunc = func(w http.ResponseWriter, r *http.Request) {
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		return
-	}
-	if len(b)%3 == 0 {
-		time.Sleep(time.Duration(len(b)%7) * time.Millisecond)
-	}
-	w.Write(b)
-}
-
 // A crowd is clients that post over kept-alive connections, one request after the other. They are
 // net/http's opposite: they never try again, so that each request that gets no answer is seen.
 type crowd struct {
