@@ -68,8 +68,11 @@ func (s *shell) ask(ctx context.Context, e core.Event) (core.Outcome, error) {
 		case out := <-w.answer: // given in the loop's last step
 			return out, nil
 		default:
-			return core.Outcome{}, errNotRunning
 		}
+		if e.Kind == core.EventStop { // it came a moment late, and has what it asked for
+			return core.Outcome{Action: "stop", Generation: s.state.Generation, Cut: s.state.Stop.Cut}, nil
+		}
+		return core.Outcome{}, errNotRunning
 	}
 }
 
