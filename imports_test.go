@@ -63,10 +63,11 @@ const importPolicy = `
 
 	# beside the product: servers and clients of other people, and this product measured among them
 	internal/peer:
-	internal/bench: prove control logging internal/peer
+	internal/samplefile: config
+	internal/bench: prove config control logging internal/peer internal/samplefile
 	internal/bench/bare:
 	internal/soak: prove control internal/peer
-	interop: public internal/peer
+	interop: public internal/peer internal/samplefile
 `
 
 const modulePath = "github.com/mainstay-go/mainstay"

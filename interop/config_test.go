@@ -15,12 +15,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/mainstay-go/mainstay/config"
+	"github.com/mainstay-go/mainstay/internal/samplefile"
 )
 
 var updateCorpus = flag.Bool("update", false, "write what oslo.config makes of the corpus into package config")
@@ -116,7 +115,7 @@ func TestDebianFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			options, full := readSample(string(data))
+			options, full := samplefile.Read(string(data))
 			if len(options) < 200 {
 				t.Fatalf("%d options found in %s", len(options), file)
 			}
@@ -158,101 +157,12 @@ func unpack(t *testing.T, pkg string) string {
 	return dir
 }
 
-// A described option is one that the comments of a sample file describe.
-type described struct {
-	Group   string   `json:"group,omitempty"`
-	Name    string   `json:"name"`
-	Type    string   `json:"type"`
-	Min     *float64 `json:"min,omitempty"`
-	Max     *float64 `json:"max,omitempty"`
-	Multi   bool     `json:"multi,omitempty"`
-	Default string   `json:"-"`
-}
-
-var (
-	sampleType   = regexp.MustCompile(`\(([a-zA-Z ]+)\)$`)
-	sampleOption = regexp.MustCompile(`^#?([a-z][a-z0-9_]*) = ?(.*)$`)
-	sampleTypes  = map[string]string{
-		"string value": "string", "integer value": "int", "boolean value": "bool", "floating point value": "float",
-		"port value": "port", "list value": "list", "dict value": "dict", "multi valued": "string", "URI": "uri", "uri value": "uri",
-		"IP address value": "ip", "ip address value": "ip", "hostname value": "hostname", "host address value": "hostaddress",
-		"host domain value": "hostdomain", "unknown value": "string",
-	}
-)
-
-// readSample returns the options that a sample file describes, and the file with their defaults.
-func readSample(text string) (options []described, full string) {
-	var out strings.Builder
-	group, next := "", described{}
-	seen := map[string]bool{}
-	for line := range strings.Lines(text) {
-		line = strings.TrimSuffix(line, "\n")
-		m := sampleOption.FindStringSubmatch(line)
-		switch {
-		case strings.HasPrefix(line, "["):
-			group = strings.Trim(line, "[]")
-			if group == config.Default {
-				group = ""
-			}
-		case strings.HasPrefix(line, "# Minimum value: "):
-			next.Min = number(line)
-		case strings.HasPrefix(line, "# Maximum value: "):
-			next.Max = number(line)
-		case m != nil && next.Type != "":
-			next.Group, next.Name = group, m[1]
-			if !seen[group+"."+m[1]] {
-				options = append(options, next)
-			}
-			seen[group+"."+m[1]] = true
-			if strings.HasPrefix(line, "#") && !strings.HasPrefix(m[2], "<") && m[2] != "" {
-				line = line[1:]
-			}
-			next = described{}
-		case sampleType.MatchString(line):
-			word := sampleType.FindStringSubmatch(line)[1]
-			if typ, ok := sampleTypes[word]; ok {
-				next = described{Type: typ, Multi: word == "multi valued"}
-			}
-		}
-		fmt.Fprintln(&out, line)
-	}
-	return options, out.String()
-}
-
-func number(line string) *float64 {
-	_, text, _ := strings.Cut(line, ": ")
-	f, err := strconv.ParseFloat(text, 64)
-	if err != nil {
-		return nil
-	}
-	return &f
-}
-
-func (d described) option() config.Option {
-	o := config.Option{Name: d.Name, Multi: d.Multi}
-	var low, high *int64
-	if d.Min != nil {
-		low = new(int64(*d.Min))
-	}
-	if d.Max != nil {
-		high = new(int64(*d.Max))
-	}
-	o.Type = map[string]config.Type{
-		"int": config.Int{Min: low, Max: high}, "bool": config.Bool{}, "float": config.Float{Min: d.Min, Max: d.Max},
-		"port": config.Port{Min: low, Max: high}, "list": config.List{}, "dict": config.Dict{}, "uri": config.URI{},
-		"ip": config.IP{}, "hostname": config.Hostname{}, "hostaddress": config.HostAddress{}, "hostdomain": config.HostDomain{},
-	}[d.Type]
-	return o
-}
-
 // dump returns what LogValues logs for a file.
-func dump(t *testing.T, options []described, path string) string {
+func dump(t *testing.T, options []samplefile.Option, path string) string {
 	t.Helper()
 	c := config.New(config.Options{Project: "corpus", Program: "corpus", DefaultFiles: []string{}, DefaultDirs: []string{}})
-	for _, d := range options {
-		if err := c.Declare(d.Group, d.option()); err != nil {
-			t.Fatal(err)
-		}
+	if err := samplefile.Declare(c, options); err != nil {
+		t.Fatal(err)
 	}
 	if err := c.Parse([]string{"--config-file", path}); err != nil {
 		t.Fatal(err)

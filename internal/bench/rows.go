@@ -40,5 +40,6 @@ var rows = []row{
 	{"kill", "a worker killed to its replacement ready", killRow},
 	{"memory", "memory of an idle worker", memoryRow},
 	{"idle", "CPU of an idle launcher", idleRow},
+	{"config", "reading nova.conf", configRow},
 	{"logging", "a log line beside slog's handlers", loggingRow},
 }
