@@ -57,7 +57,7 @@ const importPolicy = `
 	servicetest: service internal/drain
 
 	# 3: programs, and what they are made with
-	daemon: service config logging control
+	daemon: service config logging control socket
 	cmd/mainstay: public github.com/spf13/cobra github.com/rogpeppe/go-internal
 	examples/...: public
 

@@ -64,7 +64,8 @@ func (c *Config) Command(args []string, stdout io.Writer) (done bool, err error)
 	verbs := map[string]func([]string, io.Writer) error{
 		"sample": c.commandSample, "validate": c.commandValidate, "show": c.commandShow, "diff": c.commandDiff,
 	}
-	if len(args) == 1 || args[1] == "--help" || args[1] == "-h" {
+	help := func(i int) bool { return len(args) > i && (args[i] == "--help" || args[i] == "-h") }
+	if len(args) == 1 || help(1) || verbs[args[1]] != nil && help(2) {
 		_, err := io.WriteString(stdout, commandUsage)
 		return true, err
 	}

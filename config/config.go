@@ -37,6 +37,11 @@ type Options struct {
 	// LookupEnv is where variables come from, HOME and SNAP among them; nil is os.LookupEnv.
 	LookupEnv func(name string) (string, bool)
 
+	// Validate says what only the program can tell of values that are each right by themselves; nil is
+	// nothing. It reads s alone, and is asked by Parse, Reload and Mutate where nothing else is wrong;
+	// each error that it returns, joined or not, is one of their [Errors]. [Snapshot.Refuse] makes them.
+	Validate func(s *Snapshot) error
+
 	NoEnvironment bool // do not take options from OS_<GROUP>__<OPTION>
 	AllowArgs     bool // arguments that are no flags are for [Config.Args], and not an error
 

@@ -13,7 +13,7 @@
 //		Timeout time.Duration `config:"timeout,mutable" default:"900"`
 //	}
 //
-//	conf := config.New(config.Options{Project: "nova", ReadFile: service.ReadFile})
+//	conf := config.New(config.Options{Project: "nova", ReadFile: service.ReadFile, ReadDir: service.ReadDir})
 //	err := conf.Register("wsgi", Options{})
 //	...
 //	err = conf.Parse(os.Args[1:])

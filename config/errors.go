@@ -18,7 +18,8 @@ var (
 )
 
 // Errors are all faults of a configuration, in the order of files and lines; never empty. Each is a
-// *[ValueError], a *[SyntaxError], a *[FileError], a *[RequiredError] or a *[FlagError].
+// *[ValueError], a *[SyntaxError], a *[FileError], a *[RequiredError] or a *[FlagError], or what
+// [Options].Validate returned.
 type Errors []error
 
 // Error writes a line for each.

@@ -169,5 +169,42 @@ func (s *Snapshot) check() error {
 			errs = append(errs, &RequiredError{o.group, o.name})
 		}
 	}
+	if len(errs) == 0 {
+		errs = s.validate()
+	}
 	return errs.sorted(s.ns.paths)
+}
+
+// validate returns what the program finds wrong.
+func (s *Snapshot) validate() Errors {
+	if s.config.opts.Validate == nil {
+		return nil
+	}
+	return flatten(s.config.opts.Validate(s))
+}
+
+// flatten returns the errors that are joined in err.
+func flatten(err error) Errors {
+	joined, ok := err.(interface{ Unwrap() []error })
+	switch {
+	case err == nil:
+		return nil
+	case !ok:
+		return Errors{err}
+	}
+	var errs Errors
+	for _, e := range joined.Unwrap() {
+		errs = append(errs, flatten(e)...)
+	}
+	return errs
+}
+
+// Refuse returns the error of an option whose value is not what want says, with the place that it comes
+// from: for what the declaration cannot say. An option that nobody declared is a [NoSuchOptionError].
+func (s *Snapshot) Refuse(group, name, want string) error {
+	e, err := s.find(group, name)
+	if err != nil {
+		return err
+	}
+	return &ValueError{Group: e.group, Option: e.name, At: e.at, Value: e.text(e.value), Want: want}
 }

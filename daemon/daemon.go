@@ -34,6 +34,10 @@ type Program struct {
 	// every process of the program, first.
 	Declare func(conf *config.Config) error
 
+	// Validate says what is wrong with values that are each right by themselves, beside what package
+	// config finds; see config.Options. nil is nothing.
+	Validate func(s *config.Snapshot) error
+
 	// Run makes the services of the configuration and launches them, with [Daemon.Options]. It is called
 	// in every process of the program that has a configuration without mistakes. See service.Launch
 	// for what it should leave to Start. It must be set.
@@ -108,7 +112,7 @@ func (d *Daemon) declare(env func(string) (string, bool)) error {
 		Project: d.program.Project, Program: d.program.Name, Command: d.program.Command,
 		Version: d.program.Version, Description: d.program.Description,
 		ReadFile: service.ReadFile, ReadDir: service.ReadDir, LookupEnv: env,
-		Logger: slog.New(&d.relay),
+		Logger: slog.New(&d.relay), Validate: d.validate,
 	})
 	if err := register(d.Config); err != nil {
 		return err
@@ -117,6 +121,15 @@ func (d *Daemon) declare(env func(string) (string, bool)) error {
 		return nil
 	}
 	return d.program.Declare(d.Config)
+}
+
+// validate says what is wrong with the options of the log, and with those of the program.
+func (d *Daemon) validate(s *config.Snapshot) error {
+	err := config.Get[logging.Options](s, "").Validate()
+	if d.program.Validate == nil {
+		return err
+	}
+	return errors.Join(err, d.program.Validate(s))
 }
 
 // checkPlan answers --check; it is not done where there are no probes.
@@ -210,22 +223,6 @@ func (d *Daemon) configure(_ context.Context, how service.RestartMethod) error {
 	d.warnLog(before)
 	d.logOptions()
 	return nil
-}
-
-// Refuse returns the error of an option whose value is not what it should be, for what only the program
-// can tell: with the place that the value comes from, as those that package config finds.
-func (d *Daemon) Refuse(group, option, want string) error {
-	conf := d.Config.Snapshot()
-	at, err := conf.Location(group, option)
-	if err != nil {
-		return err
-	}
-	for _, s := range conf.Settings() {
-		if s.Group == cmp.Or(group, config.Default) && s.Option == option {
-			return &config.ValueError{Group: s.Group, Option: option, At: at, Value: s.Value, Want: want}
-		}
-	}
-	return fmt.Errorf("%s: %s", option, want)
 }
 
 // usage writes --help.

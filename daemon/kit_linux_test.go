@@ -68,6 +68,7 @@ var app = daemon.Program{
 	Declare: func(conf *config.Config) error {
 		return errors.Join(conf.Register("", daemon.ServerOptions{}), conf.Register("app", appOptions{}))
 	},
+	Validate: daemon.ValidateServer,
 	Run: func(ctx context.Context, d *daemon.Daemon) error {
 		var hooks atomic.Int32
 		d.Config.OnMutate(func([]config.Change) error { hooks.Add(1); return nil })
@@ -101,7 +102,7 @@ func (a *api) Reset(context.Context) error { a.resets.Add(1); return nil }
 func newAPI(ctx context.Context, d *daemon.Daemon, hooks *atomic.Int32) (*api, error) {
 	network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](d.Config, "").Listen)
 	if err != nil {
-		return nil, d.Refuse("", "listen", err.Error())
+		return nil, err
 	}
 	ln, err := socket.Listen(ctx, network, address)
 	if err != nil {
@@ -110,7 +111,7 @@ func newAPI(ctx context.Context, d *daemon.Daemon, hooks *atomic.Int32) (*api, e
 	built := config.Get[appOptions](d.Config, "app")
 	a := &api{Server: web.Server{Label: "api", Listener: ln}}
 	a.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		d.Logger.Debug("asked")
+		d.Logger.Debug("asked", "mark", r.URL.RawQuery)
 		now := d.Config.Snapshot()
 		o := config.Get[appOptions](now, "app")
 		debug, _ := now.Value("", "debug")
@@ -278,10 +279,13 @@ func (p *program) address() string {
 }
 
 // ask dials and asks once.
-func ask(address string) (view, error) {
+func ask(address string) (view, error) { return askMarked(address, "") }
+
+// askMarked asks with a mark that the program logs at the level DEBUG.
+func askMarked(address, mark string) (view, error) {
 	var v view
 	client := &http.Client{Timeout: patience, Transport: &http.Transport{DisableKeepAlives: true}}
-	res, err := client.Get("http://" + address + "/")
+	res, err := client.Get("http://" + address + "/?" + mark)
 	if err != nil {
 		return v, err
 	}
@@ -293,10 +297,15 @@ func ask(address string) (view, error) {
 // all asks until so many workers, and no others, have answered, and returns what each sees.
 func (p *program) all(n int) []view {
 	p.t.Helper()
+	return p.allMarked(n, "")
+}
+
+func (p *program) allMarked(n int, mark string) []view {
+	p.t.Helper()
 	pids, address := p.pids(n), p.address()
 	var views []view
 	for end := time.Now().Add(patience); len(views) < n; {
-		v, err := ask(address)
+		v, err := askMarked(address, mark)
 		if err != nil || !slices.Contains(pids, v.Pid) || time.Now().After(end) {
 			p.t.Fatalf("%+v answered, %v, want %d answers of %v, have %+v", v, err, n, pids, views)
 		}

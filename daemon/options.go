@@ -8,6 +8,7 @@ import (
 
 	"github.com/mainstay-go/mainstay/config"
 	"github.com/mainstay-go/mainstay/logging"
+	"github.com/mainstay-go/mainstay/socket"
 )
 
 // ServiceOptions are oslo.service's options of every service. Each program has them, in DEFAULT.
@@ -28,6 +29,15 @@ type RuntimeOptions struct {
 type ServerOptions struct {
 	Listen  string `config:"listen,cli" default:"127.0.0.1:8080" help:"Address to serve on: HOST:PORT, [::1]:PORT, :PORT, unix:/PATH or unix:@NAME."`
 	Workers int    `config:"workers,cli" default:"1" min:"0" max:"4096" help:"Worker processes. For 0 and 1 a program may serve in its own process."`
+}
+
+// ValidateServer refuses an address that cannot be one. It is a Validate of programs that have
+// registered [ServerOptions].
+func ValidateServer(s *config.Snapshot) error {
+	if _, _, err := socket.ParseAddress(config.Get[ServerOptions](s, "").Listen); err != nil {
+		return s.Refuse("", "listen", err.Error())
+	}
+	return nil
 }
 
 // PeriodicOptions are for programs with periodic tasks, in DEFAULT.

@@ -27,8 +27,9 @@ func upProgram(out io.Writer) daemon.Program {
 		Command: programName + " up",
 		Description: "Runs an HTTP API in worker processes under one launcher, until it is told to stop. TERM stops it\n" +
 			"gracefully, HUP reloads it, and the other commands steer it through its control socket.",
-		Declare: declareUp,
-		Run:     func(ctx context.Context, d *daemon.Daemon) error { return runUp(ctx, d, out) },
+		Declare:  declareUp,
+		Validate: daemon.ValidateServer,
+		Run:      func(ctx context.Context, d *daemon.Daemon) error { return runUp(ctx, d, out) },
 	}
 }
 
@@ -99,7 +100,7 @@ func newServer(ctx context.Context, d *daemon.Daemon) (service.Service, error) {
 	conf := d.Config.Snapshot()
 	network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](conf, "").Listen)
 	if err != nil {
-		return nil, d.Refuse("", "listen", err.Error())
+		return nil, err
 	}
 	options := config.Get[web.Options](conf, "")
 	ln, err := options.Socket().Listen(ctx, network, address)

@@ -36,6 +36,7 @@ func main() {
 		Project:     program,
 		Description: "An HTTP server in this process or in worker processes.",
 		Declare:     declare,
+		Validate:    daemon.ValidateServer,
 		Run:         run,
 	})
 }
@@ -72,7 +73,7 @@ func newServer(ctx context.Context, d *daemon.Daemon) (*web.Server, *socket.List
 	conf := d.Config.Snapshot()
 	network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](conf, "").Listen)
 	if err != nil {
-		return nil, nil, d.Refuse("", "listen", err.Error())
+		return nil, nil, err
 	}
 	options := config.Get[web.Options](conf, "")
 	ln, err := options.Socket().Listen(ctx, network, address)

@@ -42,7 +42,8 @@ func main() {
 			}
 			return conf.SetDefault("", "listen", "127.0.0.1:8010")
 		},
-		Run: run,
+		Validate: daemon.ValidateServer,
+		Run:      run,
 	})
 }
 
@@ -51,7 +52,7 @@ func run(ctx context.Context, d *daemon.Daemon) error {
 	srv, err := service.Build(name, func(ctx context.Context) (service.Service, error) {
 		network, address, err := socket.ParseAddress(config.Get[daemon.ServerOptions](d.Config, "").Listen)
 		if err != nil {
-			return nil, d.Refuse("", "listen", err.Error())
+			return nil, err
 		}
 		ln, err := socket.Listen(ctx, network, address)
 		if err != nil {
