@@ -124,7 +124,7 @@ func newAPI(ctx context.Context, d *daemon.Daemon, hooks *atomic.Int32) (*api, e
 }
 
 // patience bounds what must happen but has no time of its own.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // A program is the daemon, running on files in a folder of its own.
 type program struct {
