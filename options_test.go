@@ -13,6 +13,7 @@ import (
 	"github.com/mainstay-go/mainstay/config"
 	"github.com/mainstay-go/mainstay/daemon"
 	"github.com/mainstay-go/mainstay/logging"
+	"github.com/mainstay-go/mainstay/periodic"
 	"github.com/mainstay-go/mainstay/web"
 )
 
@@ -42,7 +43,7 @@ var chapters = []chapter{
 	{"Programs with one address", "`hello`, `lines` and `mainstay up`, with the defaults 127.0.0.1:8080 and 1, 127.0.0.1:8010 and 1, 127.0.0.1:8774 and 2.", "", daemon.ServerOptions{}},
 	{"HTTP servers", "`hello` and `mainstay up`.", "", web.Options{}},
 	{"TLS", "`hello`.", "ssl", web.SSLOptions{}},
-	{"For programs with periodic tasks", "No program here registers it yet.", "", daemon.PeriodicOptions{}},
+	{"For programs with periodic tasks", "No program here registers it yet.", "", periodic.Config{}},
 	{"For programs with a paste file", "No program here registers it yet.", "", daemon.PasteOptions{}},
 }
 

@@ -40,11 +40,6 @@ func ValidateServer(s *config.Snapshot) error {
 	return nil
 }
 
-// PeriodicOptions are for programs with periodic tasks, in DEFAULT.
-type PeriodicOptions struct {
-	RunExternalPeriodicTasks bool `config:"run_external_periodic_tasks" default:"true" help:"Run periodic tasks here that an external process could run."`
-}
-
 // PasteOptions are for programs that make their pipeline of a paste file, in DEFAULT.
 // config.Config.FindFile finds it.
 type PasteOptions struct {

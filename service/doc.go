@@ -45,6 +45,10 @@
 // workers one by one, each new one ready before the old one drains; if one does not become ready, the
 // workers in force are put back. [RestartMutate] keeps the processes and calls Reset.
 //
+// What the probe read by [ReadFile] and [ReadDir] is the snapshot of the new generation. [Options]
+// Configure takes it over in processes that go on; [Build] makes a service anew where it starts again.
+// Package daemon does both for programs with configuration files.
+//
 // # Supervision
 //
 // A worker that ends unasked is replaced at once. One that fails, which is to end before it is ready
