@@ -68,6 +68,12 @@ const importPolicy = `
 	internal/bench/bare:
 	internal/soak: prove control internal/peer
 	interop: public internal/peer internal/samplefile
+	internal/bench: prove control logging internal/peer internal/bench/timers
+	internal/bench/bare:
+	internal/soak: prove control internal/peer
+	internal/bench/timers: looping
+	internal/bench/peers/timers: internal/bench/timers github.com/robfig/cron github.com/go-co-op/gocron
+	interop: public internal/peer
 `
 
 const modulePath = "github.com/mainstay-go/mainstay"

@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mainstay-go/mainstay/internal/bench/timers"
 	"github.com/mainstay-go/mainstay/internal/peer"
 )
 
@@ -31,6 +32,9 @@ func main() {
 	peer.Main()
 	if len(os.Args) == 2 && os.Args[1] == loadCommand {
 		os.Exit(report(serveLoad(os.Stdin, os.Stdout)))
+	}
+	if len(os.Args) == 2 && os.Args[1] == timersCommand {
+		os.Exit(report(timers.Serve(os.Stdin, os.Stdout, timers.Kinds)))
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -69,11 +73,15 @@ type bench struct {
 	bare   string        // the server compared with
 	hello  string        // examples/hello
 	body   string        // what hello answers, and so everybody
+
+	timers      timers.Plan // of the row timers
+	timerRounds int
 }
 
 // benchmark reads the flags, runs the rows and prints the table.
 func benchmark(ctx context.Context) error {
-	b := &bench{warm: 300 * time.Millisecond}
+	b := &bench{warm: 300 * time.Millisecond, timerRounds: 5}
+	b.timers = timers.Plan{Calls: 100_000, Interval: time.Second, Warm: 2 * time.Second, Window: 10 * time.Second}
 	flag.IntVar(&b.pairs, "pairs", 15, "pairs of each comparison, measured in turn")
 	flag.DurationVar(&b.window, "window", 2*time.Second, "length of one measurement under load")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long the idle launcher is watched")
@@ -89,6 +97,7 @@ func benchmark(ctx context.Context) error {
 	}
 	if *quick {
 		b.pairs, b.window, b.idle = 3, 500*time.Millisecond, 10*time.Second
+		b.timerRounds, b.timers.Warm, b.timers.Window = 1, time.Second, 2*time.Second
 	}
 	if b.pairs < 1 || b.window <= 0 || b.idle <= 0 {
 		return errors.New("pairs, window and idle must be above 0")

@@ -42,4 +42,5 @@ var rows = []row{
 	{"idle", "CPU of an idle launcher", idleRow},
 	{"config", "reading nova.conf", configRow},
 	{"logging", "a log line beside slog's handlers", loggingRow},
+	{"timers", "100,000 timed calls, each way in a process of its own", timersRow},
 }
