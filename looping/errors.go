@@ -11,6 +11,8 @@ import (
 )
 
 // Done is what the function of a loop returns to end it well: the loop returns nil. It may be wrapped.
+//
+//lint:ignore ST1012 it is a word to the loop, as fs.SkipAll is, and no failure
 var Done = errors.New("looping: done")
 
 // ErrTimeout is in the error of a loop whose overall timeout is over.

@@ -7,8 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -20,7 +18,6 @@ import (
 var (
 	errBoom  = errors.New("boom")
 	errOther = errors.New("other")
-	quiet    = slog.New(slog.NewTextHandler(io.Discard, nil))
 )
 
 // bubble runs a test in fake time.
