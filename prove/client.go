@@ -99,7 +99,7 @@ func (c *client) rest() {
 			time.Sleep(left)
 			continue
 		}
-		c.look(c.conn.wait(left))
+		c.look(c.conn.idle(left))
 	}
 }
 
@@ -109,6 +109,12 @@ func (c *client) look(err error) {
 	case err == nil:
 	case errors.Is(err, errStray):
 		c.stray()
+	case errors.Is(err, errGoAway):
+		c.run.announced(false)
+		c.hangUp()
+	case errors.Is(err, errTwice):
+		c.fault(Fault{Class: Doubled, Cause: Answered, Moment: Idle, Reused: true}, err.Error())
+		c.hangUp()
 	default:
 		c.run.closed(causeOf(err))
 		c.hangUp()
@@ -130,7 +136,7 @@ func (c *client) stray() {
 func (c *client) connect(ctx context.Context) bool {
 	if c.conn != nil {
 		if c.queue[0].sent == 0 {
-			c.look(c.conn.wait(0))
+			c.look(c.conn.idle(0))
 		} else if err := c.conn.wait(0); err != nil && !errors.Is(err, errStray) {
 			c.broken(err, 1)
 			return false
@@ -192,6 +198,10 @@ func (c *client) exchange() {
 		c.queue[0].began = c.due // what a slow answer kept from being sent in time counts
 	}
 	c.conn.bound(now, c.load().Timeout)
+	if c.conn.h2 != nil {
+		c.exchangeH2()
+		return
+	}
 	if c.queue[0].shape == Expect && c.queue[0].sent < len(c.queue[0].head) {
 		c.expect()
 		return
@@ -385,7 +395,7 @@ func (c *client) hangUp() {
 // leave ends the client; a last look finds an answer too many.
 func (c *client) leave() {
 	if c.conn != nil && c.conn.answers > 0 {
-		if errors.Is(c.conn.wait(time.Millisecond), errStray) {
+		if c.conn.h2 == nil && errors.Is(c.conn.wait(time.Millisecond), errStray) {
 			c.stray()
 		}
 	}
@@ -399,6 +409,8 @@ type checker struct {
 	wrong bool
 	first [64]byte
 	kept  int
+	keep  bool
+	all   []byte // if keep
 }
 
 func (k *checker) take(b []byte) {
@@ -409,6 +421,9 @@ func (k *checker) take(b []byte) {
 		k.wrong = true
 	}
 	k.n += len(b)
+	if k.keep {
+		k.all = append(k.all, b...)
+	}
 }
 
 func (k *checker) ok() bool { return k.want == nil || !k.wrong && k.n == len(k.want) }

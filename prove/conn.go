@@ -20,6 +20,7 @@ type conn struct {
 	probe    func() state // of the socket below
 	born     time.Time
 	answers  int
+	h2       *h2       // nil over HTTP/1.1
 	deadline time.Time // of the socket, moved rarely: that costs
 }
 
@@ -44,7 +45,11 @@ func (l *Load) dial(ctx context.Context) (*conn, error) {
 	c := &conn{Conn: raw, probe: prober(raw)}
 	if l.TLS != nil {
 		secure := tls.Client(raw, l.TLS)
-		if err := secure.HandshakeContext(ctx); err != nil {
+		err := secure.HandshakeContext(ctx)
+		if err == nil && l.HTTP2 && secure.ConnectionState().NegotiatedProtocol != "h2" {
+			err = malformed("the server does not speak HTTP/2")
+		}
+		if err != nil {
 			raw.Close()
 			return nil, err
 		}
@@ -52,6 +57,13 @@ func (l *Load) dial(ctx context.Context) (*conn, error) {
 	}
 	c.in = bufio.NewReaderSize(c.Conn, maxLine)
 	c.born = time.Now()
+	if l.HTTP2 {
+		c.bound(c.born, l.Timeout)
+		if err := startH2(c); err != nil {
+			c.Close()
+			return nil, err
+		}
+	}
 	return c, nil
 }
 
@@ -65,6 +77,15 @@ func (c *conn) bound(now time.Time, timeout time.Duration) {
 
 // unbound forgets the deadline, which somebody else has set.
 func (c *conn) unbound() { c.deadline = time.Time{} }
+
+// idle waits for d on a connection on which nothing is under way, with an error for what ends it, or
+// should not be.
+func (c *conn) idle(d time.Duration) error {
+	if c.h2 != nil {
+		return c.waitH2(d)
+	}
+	return c.wait(d)
+}
 
 // wait waits for d on a connection on which nothing is under way. It returns nil if nothing came, the
 // error of the connection, or errStray if there are bytes to read.

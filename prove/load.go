@@ -12,6 +12,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -47,6 +48,10 @@ type Load struct {
 	// TLS is how https and unix targets are dialed; default the system's roots, and for unix no TLS.
 	TLS *tls.Config
 
+	// HTTP2 speaks HTTP/2: over TLS as agreed there, else at once. Streams that a GOAWAY or a refusal left
+	// unserved are sent again, and counted. Shapes are then Get, Post, Slow, Large, Split and Pipeline.
+	HTTP2 bool
+
 	Duration time.Duration // of the load; 0 is no limit
 	Requests uint64        // to send, about; 0 is no limit
 	Disturb  []Disturbance // what is done to the server meanwhile
@@ -69,6 +74,13 @@ func (l Load) prepare() (*Load, error) {
 	l.Seed = cmp.Or(l.Seed, rand.Uint64()>>1|1) // a flag takes it back
 	if len(l.Shapes) == 0 {
 		l.Shapes = AllShapes(l.Echo != "")
+		if l.HTTP2 {
+			l.Shapes = slices.DeleteFunc(l.Shapes, func(s Shape) bool { return !h2Shapes[s] })
+		}
+	}
+	if l.HTTP2 && l.TLS != nil {
+		l.TLS = l.TLS.Clone()
+		l.TLS.NextProtos = []string{"h2"}
 	}
 	return &l, l.validate()
 }
@@ -109,6 +121,8 @@ func (l *Load) validate() error {
 			return fmt.Errorf("shapes: %q: want some of %q", s, AllShapes(true))
 		case needsEcho && l.Echo == "":
 			return fmt.Errorf("shapes: %q: needs a path that echoes", s)
+		case l.HTTP2 && !h2Shapes[s]:
+			return fmt.Errorf("shapes: %q: is not for HTTP/2", s)
 		}
 	}
 	for _, d := range l.Disturb {
@@ -156,19 +170,27 @@ func (l *Load) ask(ctx context.Context) ([]byte, error) {
 	}
 	defer c.Close()
 	c.bound(time.Now(), l.Timeout)
-	var body []byte
-	_, err = fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", l.path, l.host)
-	if err == nil {
-		var h head
-		if h, err = readHead(c.in); err == nil {
-			if h.status != 200 {
-				return nil, fmt.Errorf("before the load: GET %s: status %d, want 200", l.path, h.status)
-			}
-			err = readBody(c.in, h, func(b []byte) { body = append(body, b...) })
-		}
+	ask := l.askH1
+	if l.HTTP2 {
+		ask = l.askH2
 	}
-	if err != nil {
+	status, body, err := ask(c)
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("before the load: GET %s: %w", l.path, err)
+	case status != 200:
+		return nil, fmt.Errorf("before the load: GET %s: status %d, want 200", l.path, status)
 	}
 	return body, nil
+}
+
+func (l *Load) askH1(c *conn) (status int, body []byte, err error) {
+	if _, err := fmt.Fprintf(c, "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n", l.path, l.host); err != nil {
+		return 0, nil, err
+	}
+	h, err := readHead(c.in)
+	if err == nil {
+		err = readBody(c.in, h, func(b []byte) { body = append(body, b...) })
+	}
+	return h.status, body, err
 }

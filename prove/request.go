@@ -53,7 +53,8 @@ type request struct {
 	body   []byte // as it goes over the wire
 	want   []byte // body of the answer; nil takes any
 	behind bool   // only its first bytes are sent, behind the request before it
-	sent   int    // bytes that are sent; all of head and body make it whole
+	post   bool
+	sent   int // bytes that are sent; all of head and body make it whole
 	began  time.Time
 	paused time.Duration // of our own will, between its pieces
 }
@@ -162,6 +163,7 @@ func (m *maker) post(r *request) {
 		// Small ones are the most, as in life.
 		size = m.random.IntN(m.load.MaxBody>>m.random.IntN(6) + 1)
 	}
+	r.post = true
 	r.want = body(size, m.client, r.serial)
 	r.head = m.begin(r, "POST", m.load.Echo)
 	switch r.shape {

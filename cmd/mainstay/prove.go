@@ -106,6 +106,7 @@ func (p *proveLoad) flags(cmd *cobra.Command) {
 	f.Uint64Var(&p.load.Requests, "requests", 0, "end after so many requests; 0 is no limit")
 	f.Uint64Var(&p.load.Seed, "seed", 0, "of all that is random (default a new one, which is printed)")
 	f.BoolVar(&p.load.Series, "series", false, "report every second")
+	f.BoolVar(&p.load.HTTP2, "http2", false, "speak HTTP/2: over TLS, or at once; unserved streams are sent again")
 	f.StringVar(&p.ca, "ca", "", "PEM `file` of the authorities to trust (default the system's)")
 	f.BoolVar(&p.insecure, "insecure", false, "trust any certificate")
 

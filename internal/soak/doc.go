@@ -7,7 +7,7 @@
 //	go run ./internal/soak -share 20                a twentieth of it
 //	go run ./internal/soak -parts stop -users nobody
 //
-// The parts are reloads by HUP, of plain HTTP/1.1, TLS and unix sockets, resizes between 1 and 8
+// The parts are reloads by HUP, of plain HTTP/1.1, HTTP/2, TLS and unix sockets, resizes between 1 and 8
 // workers, stops, and SIGKILLs of workers; each as root, where soak is root, and as an unprivileged
 // user. Package prove is the client and the judge: its own manual says what is counted. A part is good if
 // no request was lost, truncated, doubled or answered wrongly, and no reload, resize or stop failed;

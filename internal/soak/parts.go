@@ -18,6 +18,7 @@ import (
 const (
 	plain   = "HTTP/1.1"
 	overTLS = "TLS"
+	http2   = "HTTP/2"
 	unix    = "unix socket"
 )
 
@@ -29,7 +30,8 @@ type part struct {
 }
 
 var parts = []part{
-	{"reload, " + plain, 800, reloads(plain)},
+	{"reload, " + plain, 700, reloads(plain)},
+	{"reload, " + http2, 100, reloads(http2)},
 	{"reload, " + overTLS, 100, reloads(overTLS)},
 	{"reload, " + unix, 100, reloads(unix)},
 	{"resize", 200, resizes},
@@ -65,6 +67,7 @@ func (s *soak) disturb(ctx context.Context, u user, over string, d func(*server)
 		return nil, err
 	}
 	load := s.load(srv)
+	load.HTTP2 = over == http2
 	load.Disturb = []prove.Disturbance{d(srv)}
 	report, err := load.Run(ctx)
 	if endErr := srv.end(); err == nil {

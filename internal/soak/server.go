@@ -83,7 +83,7 @@ func (s *soak) start(u user, over string, workers int) (*server, error) {
 		listen = "unix:" + filepath.Join(dir, "s")
 	}
 	args := []string{"--listen", listen, "--workers", strconv.Itoa(workers), "--state-path", dir}
-	if over == overTLS {
+	if over == overTLS || over == http2 {
 		args = append(args, "--tls-cert", s.cert(), "--tls-key", s.key())
 	}
 	cmd := exec.Command(s.hello, args...)
