@@ -21,10 +21,10 @@ The command mainstay prove load is the same for a shell.
 
 # What is counted
 
-Clients speak HTTP/1.1 over the socket themselves: a library that tries again hides what is lost. Each
-request has a serial number; each posted body begins with it and its checksum, and has to come back
-byte by byte. A request ends in one of three ways, and the counts add up: it is answered rightly, it
-fails by a [Fault], or it is refused by a server that was told to stop.
+Clients speak HTTP/1.1 and HTTP/2 over the socket themselves: a library that tries again hides what is
+lost. Each request has a serial number; each posted body begins with it and its checksum, and has to
+come back byte by byte. A request ends in one of three ways, and the counts add up: it is answered
+rightly, it fails by a [Fault], or it is refused by a server that was told to stop.
 
 A fault is of a [Class] (lost, truncated, wrong, doubled), has a [Cause] (what the client saw) and a
 [Moment] (how far its request was). These are no faults:
@@ -33,7 +33,8 @@ A fault is of a [Class] (lost, truncated, wrong, doubled), has a [Cause] (what t
     it sends: [Closes] counts it. If the close crosses a request on its way, the request is lost: a
     client cannot know whether it was executed, and a POST must not be sent twice.
   - The server announces the close by Connection: close. What the client has sent behind the request
-    that was answered will not be served; it is sent anew on another connection (Report.Again).
+    that was answered will not be served; it is sent anew on another connection (Report.Again). The
+    same holds for streams that a GOAWAY or a REFUSED_STREAM of HTTP/2 leaves unserved.
   - A worker that is killed takes what it had in its hands with it: such faults are excused, and counted
     apart.
 
@@ -47,7 +48,7 @@ for a second is late for all the requests of that second, not for one in each cl
 
 # Limits
 
-HTTP/1.1 over TCP, unix sockets and TLS. A close that crosses a request is told from one before it by a
+A close that crosses a request is told from one before it by a
 look at the socket, which needs a unix-like system; elsewhere a few closes of idle connections count as
 lost requests. Executions are counted by [Echo] in one process.
 */

@@ -129,7 +129,7 @@ func (s *h2crook) talk(conn net.Conn) {
 		if !bad {
 			c.answer(id, bodies[id], true)
 		} else if !s.deed(c, id, bodies[id]) {
-			gone = id - 2
+			gone = id - 1
 		}
 		delete(bodies, id)
 	}
@@ -145,7 +145,7 @@ func TestCountsWhatHTTP2ServersDo(t *testing.T) {
 	}{
 		"GOAWAY before the stream": {
 			deed: func(c *h2conn, id uint32, _ []byte) bool {
-				c.WriteGoAway(id-2, http2.ErrCodeNo, nil)
+				c.WriteGoAway(max(id, 2)-2, http2.ErrCodeNo, nil)
 				return false
 			},
 			again: true, away: true,

@@ -10,6 +10,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"strconv"
@@ -102,7 +103,7 @@ func (p *proveLoad) flags(cmd *cobra.Command) {
 	f.IntVar(&p.load.LargeBody, "large-body", 300_000, "bytes of the body of a large post")
 	f.Var(&p.pause, "pause", "mean pause between the pieces of a request")
 	f.Var(&p.timeout, "timeout", "of a dial and of an answer")
-	f.Var(&p.duration, "duration", "of the load; 0 until --requests or --times, or an interrupt")
+	f.Var(&p.duration, "duration", "of the load; 0, the default with --requests, --times or --stop, until these are done, or an interrupt")
 	f.Uint64Var(&p.load.Requests, "requests", 0, "end after so many requests; 0 is no limit")
 	f.Uint64Var(&p.load.Seed, "seed", 0, "of all that is random (default a new one, which is printed)")
 	f.BoolVar(&p.load.Series, "series", false, "report every second")
@@ -143,6 +144,9 @@ func shapeNames() string {
 
 // run runs the load and judges it.
 func (p *proveLoad) run(cmd *cobra.Command) error {
+	if !cmd.Flags().Changed("duration") && (p.times > 0 || p.stop || p.load.Requests > 0) {
+		p.duration = 0
+	}
 	if err := p.settings(); err != nil {
 		return err
 	}
@@ -152,16 +156,26 @@ func (p *proveLoad) run(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	write := report.Write
 	if p.json {
-		err = writeJSON(cmd.OutOrStdout(), report)
-	} else {
-		err = report.Write(cmd.OutOrStdout())
+		write = func(w io.Writer) error { return writeJSON(w, report) }
 	}
-	errs := []error{err}
-	for _, line := range report.Judge(p.limits) {
-		errs = append(errs, errors.New(line))
+	if err := write(cmd.OutOrStdout()); err != nil {
+		return err
 	}
-	return errors.Join(errs...)
+	return verdict(cmd.ErrOrStderr(), report.Judge(p.limits))
+}
+
+// verdict makes an error of the last line, which main prints as it prints all, and writes the others.
+func verdict(w io.Writer, lines []string) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	last := len(lines) - 1
+	for _, line := range lines[:last] {
+		fmt.Fprintf(w, "%s: %s\n", programName, line)
+	}
+	return errors.New(lines[last])
 }
 
 // settings makes of the flags what they stand for.
