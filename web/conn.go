@@ -18,6 +18,13 @@ import (
 // then: reading with a deadline in the past would fail without looking.
 const lastLook = 5 * time.Millisecond
 
+// After its last answer a client may be silent for readOffTime before its connection is closed, and go
+// on sending for readOffMost: it may have answers before that one to read.
+const (
+	readOffTime = 250 * time.Millisecond
+	readOffMost = 5 * time.Second
+)
+
 var past = time.Unix(1, 0)
 
 // errMoved is of writing to a connection that another server has.
@@ -287,17 +294,41 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Close closes the connection unless it is somebody else's.
+// Close closes the connection unless it is somebody else's. After the last answer of a drain it first
+// reads off what the client had sent before it could know: the kernel answers a close with unread input
+// by a reset, which may overtake the answer.
 func (c *conn) Close() error {
-	if c.state.Load() == moved {
+	switch c.state.Load() {
+	case moved:
 		return nil
+	case working:
+		if c.run.front.closing.Load() && !c.run.isCut() {
+			c.readOff()
+		}
 	}
 	return c.Conn.Close()
+}
+
+// readOff reads until the client has closed its side, or is silent.
+func (c *conn) readOff() {
+	half, ok := c.Conn.(interface{ CloseWrite() error })
+	if !ok || half.CloseWrite() != nil {
+		return
+	}
+	b := make([]byte, 4096)
+	for end := time.Now().Add(readOffMost); time.Now().Before(end); {
+		c.Conn.SetReadDeadline(time.Now().Add(readOffTime))
+		if _, err := c.Conn.Read(b); err != nil {
+			return
+		}
+	}
 }
 
 // cut closes the connection from another goroutine.
 func (c *conn) cut() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Close()
+	if c.state.Load() != moved {
+		c.Conn.Close()
+	}
 }

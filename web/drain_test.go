@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -219,6 +221,50 @@ func TestDrainFirstBytesInBuffer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A client that pipelines gets each answer up to the one that closes, and no reset that would take it
+// away, whatever it has sent after that.
+func TestDrainPipelined(t *testing.T) {
+	const clients = 20
+	ln := listen(t)
+	r := start(t, &web.Server{Listener: ln, Handler: echo, DisableHandOver: true})
+	var wg, met sync.WaitGroup
+	var draining atomic.Bool
+	for range clients {
+		met.Add(1)
+		conn := dial(t, "tcp", ln.Addr().String())
+		conn.SetDeadline(time.Now().Add(time.Minute))
+		wg.Go(func() {
+			go func() {
+				for err := error(nil); err == nil; { // until the client has closed
+					_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: test\r\nContent-Length: 5000\r\n\r\n"+strings.Repeat("x", 5000))
+				}
+			}()
+			for n := 0; ; n++ {
+				if !draining.Load() {
+					time.Sleep(time.Millisecond) // the answers, and requests that nobody reads, pile up
+				}
+				a, err := conn.receive()
+				if n == 0 {
+					met.Done()
+				}
+				if err != nil || len(a.body) != 5000 {
+					t.Errorf("answer %d: %d bytes, %v", n, len(a.body), err)
+				}
+				if err != nil || a.closes() {
+					conn.Close()
+					return
+				}
+			}
+		})
+	}
+	met.Wait()
+	draining.Store(true)
+	if err := r.shutdown(drain.Replace, time.Minute); err != nil {
+		t.Errorf("Shutdown = %v", err)
+	}
+	wg.Wait()
 }
 
 // At the end of its context a drain cuts what is left, says how much that was, and counts it as lost.
