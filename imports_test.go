@@ -64,16 +64,12 @@ const importPolicy = `
 	# beside the product: servers and clients of other people, and this product measured among them
 	internal/peer:
 	internal/samplefile: config
-	internal/bench: prove config control logging internal/peer internal/samplefile
-	internal/bench/bare:
-	internal/soak: prove control internal/peer
-	interop: public internal/peer internal/samplefile
-	internal/bench: prove control logging internal/peer internal/bench/timers
+	internal/bench: prove config control logging internal/peer internal/samplefile internal/bench/timers
 	internal/bench/bare:
 	internal/soak: prove control internal/peer
 	internal/bench/timers: looping
 	internal/bench/peers/timers: internal/bench/timers github.com/robfig/cron github.com/go-co-op/gocron
-	interop: public internal/peer
+	interop: public internal/peer internal/samplefile
 `
 
 const modulePath = "github.com/mainstay-go/mainstay"

@@ -48,7 +48,7 @@ var goCron = timers.Kind{Name: "gocron", Start: func(p timers.Plan, tick func(i 
 	s.Start()
 	for i := range p.Calls {
 		_, err := s.NewJob(gocron.DurationJob(p.Interval), gocron.NewTask(func() { tick(i) }),
-			gocron.WithStartAt(gocron.WithStartDateTime(time.Now().Add(p.Delay(i)))))
+			gocron.WithStartAt(gocron.WithStartDateTime(time.Now().Add(p.Delay(i)+p.Interval))))
 		if err != nil {
 			return nil, errors.Join(err, s.Shutdown())
 		}
