@@ -87,7 +87,7 @@ func (f *fault) Start(ctx context.Context) error {
 		os.Exit(0)
 	case "out of memory":
 		syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: 1 << 30, Max: 1 << 30})
-		for hog := [][]byte(nil); ; {
+		for hog := [][]byte(nil); len(hog) < 1<<20; {
 			hog = append(hog, make([]byte, 64<<20))
 		}
 	}
