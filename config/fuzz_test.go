@@ -5,6 +5,7 @@ package config_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,9 @@ func FuzzParse(f *testing.F) {
 		if err != nil {
 			f.Fatal(err)
 		}
+		f.Add(data)
+	}
+	for _, data := range foundByFuzzing(f) {
 		f.Add(data)
 	}
 	data, err := os.ReadFile("testdata/schema.json")
@@ -62,4 +66,17 @@ func FuzzParse(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+// foundByFuzzing returns the inputs that an hour of fuzzing found worth keeping, each for a way through
+// the code that those before it did not take.
+func foundByFuzzing(f *testing.F) (inputs [][]byte) {
+	data, err := os.ReadFile("testdata/fuzz.json")
+	if err == nil {
+		err = json.Unmarshal(data, &inputs)
+	}
+	if err != nil || len(inputs) == 0 {
+		f.Fatal("no inputs", err)
+	}
+	return inputs
 }
