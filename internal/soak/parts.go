@@ -26,17 +26,19 @@ const (
 type part struct {
 	name  string
 	times int // as promised
-	run   func(ctx context.Context, s *soak, u user, times int) ([]prove.Report, error)
+	// closes is how many kept connections the server may close with nothing under way; -1 is any number.
+	closes int64
+	run    func(ctx context.Context, s *soak, u user, times int) ([]prove.Report, error)
 }
 
 var parts = []part{
-	{"reload, " + plain, 700, reloads(plain)},
-	{"reload, " + http2, 100, reloads(http2)},
-	{"reload, " + overTLS, 100, reloads(overTLS)},
-	{"reload, " + unix, 100, reloads(unix)},
-	{"resize", 200, resizes},
-	{"stop", 300, stops},
-	{"SIGKILL", 200, kills},
+	{"reload, " + plain, 700, 0, reloads(plain)},
+	{"reload, " + http2, 100, -1, reloads(http2)},
+	{"reload, " + overTLS, 100, -1, reloads(overTLS)},
+	{"reload, " + unix, 100, 0, reloads(unix)},
+	{"resize", 200, -1, resizes},
+	{"stop", 300, -1, stops},
+	{"SIGKILL", 200, -1, kills},
 }
 
 // reloads sends HUP, each after the reload before it is complete.

@@ -46,7 +46,7 @@ func TestNothingIsLost(t *testing.T) {
 				for i := range reports {
 					reports[i].Faults = withoutKnown(t, reports[i].Faults)
 				}
-				sum := sumUp(reports)
+				sum := p.sumUp(reports)
 				if sum.times != uint64(p.times/share) {
 					t.Errorf("done %d times, want %d", sum.times, p.times/share)
 				}
@@ -91,11 +91,11 @@ func TestTable(t *testing.T) {
 	tab := &table{}
 	good := prove.Report{Answered: 5, Disturbed: []prove.Disturbed{{Times: 2}}, Closes: prove.Closes{Announced: 1, Idle: 2, Reset: 3, Busy: 4}}
 	bad := prove.Report{Answered: 1, Seed: 77, Faults: []prove.Fault{{Class: prove.Lost, Count: 3, First: "seen"}, {Class: prove.Lost, Count: 9, Excused: true}}}
-	tab.add(part{name: "one"}, user{name: "me"}, []prove.Report{good, good}, nil)
+	tab.add(part{name: "one", closes: 6}, user{name: "me"}, []prove.Report{good, good}, nil)
 	if err := tab.verdict(); err != nil {
 		t.Errorf("verdict = %v, want nil", err)
 	}
-	tab.add(part{name: "two"}, user{name: "me"}, []prove.Report{good, bad}, nil)
+	tab.add(part{name: "two", closes: -1}, user{name: "me"}, []prove.Report{good, bad}, nil)
 	tab.add(part{name: "three"}, user{name: "me"}, nil, errors.New("did not start"))
 	path := filepath.Join(t.TempDir(), "soak.md")
 	if err := tab.record(path); err != nil {

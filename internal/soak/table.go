@@ -33,7 +33,7 @@ type sum struct {
 }
 
 // sumUp adds reports up and judges each.
-func sumUp(reports []prove.Report) sum {
+func (p part) sumUp(reports []prove.Report) sum {
 	s := sum{faults: map[prove.Class]uint64{}}
 	for _, r := range reports {
 		for _, d := range r.Disturbed {
@@ -50,7 +50,7 @@ func sumUp(reports []prove.Report) sum {
 		s.closes.Busy += r.Closes.Busy
 		s.reconnects += r.Reconnects
 		s.worst, s.gap = max(s.worst, r.Latency.Worst), max(s.gap, r.WorstGap)
-		for _, line := range r.Judge(prove.AnyCloses) {
+		for _, line := range r.Judge(prove.Limits{Closes: p.closes, Excused: -1}) {
 			s.errs = append(s.errs, fmt.Errorf("%s (seed %d)", line, r.Seed))
 		}
 	}
@@ -66,7 +66,7 @@ type table struct {
 }
 
 func (t *table) add(p part, u user, reports []prove.Report, err error) {
-	s := sumUp(reports)
+	s := p.sumUp(reports)
 	s.part, s.user = p.name, u.name
 	if err != nil {
 		s.errs = append(s.errs, err)
