@@ -51,6 +51,8 @@ const importPolicy = `
 	periodic:
 	periodic/cron: github.com/netresearch/go-cron
 	periodic/leasetest: periodic
+	# the databases are opened by its tests alone
+	periodic/sqllease: periodic modernc.org/sqlite github.com/jackc/pgx github.com/go-sql-driver/mysql
 
 	# 2: services
 	web: socket internal/drain internal/handover internal/scoreboard

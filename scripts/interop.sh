@@ -12,6 +12,7 @@ cd "$(dirname "$0")/.."
 # program:package; a program with a slash is a file.
 peers="curl:curl ab:apache2-utils wrk:wrk
 /usr/bin/systemd-socket-activate:systemd /usr/sbin/nginx:nginx-light /usr/sbin/haproxy:haproxy /usr/bin/gunicorn:gunicorn
+/usr/sbin/mariadbd:mariadb-server /usr/lib/postgresql:postgresql
 /usr/bin/python3:python3 /usr/lib/python3/dist-packages/oslo_service:python3-oslo.service
 /usr/lib/python3/dist-packages/eventlet:python3-eventlet /usr/lib/python3/dist-packages/oslo_config:python3-oslo.config
 /usr/lib/python3/dist-packages/oslo_log:python3-oslo.log"
@@ -45,4 +46,4 @@ if [ -n "$need" ]; then
 	fi
 fi
 
-exec "$go" test -tags interop -count=1 -v -timeout 10m -p 1 ./internal/bench ./interop
+exec "$go" test -tags interop -count=1 -v -timeout 10m -p 1 ./internal/bench ./periodic/sqllease ./interop
