@@ -8,13 +8,14 @@
 //	mainstay reload              what HUP does, with the outcome
 //	mainstay scale [SET] N       so many workers
 //	mainstay inspect [KIND]      what the services show of themselves
+//	mainstay tasks [NAME...]     periodic tasks: last run, result, next run
 //	mainstay stop                graceful stop, with the outcome
 //	mainstay prove load TARGET   what a server loses under load
 //	mainstay config VERB up      its configuration files: sample, validate, show, diff
 //	mainstay version
 //
-// Status, reload, scale, inspect and stop ask a program through its control socket, by default that of "mainstay up";
-// with --socket that of any program that uses package service.
+// Status, reload, scale, inspect, tasks and stop ask a program through its control socket, by default that
+// of "mainstay up"; with --socket that of any program that uses package service.
 package main
 
 import (
@@ -56,6 +57,6 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newConfig(), newStatus(), newReload(), newScale(), newInspect(), newStop(), newProve(), newVersion())
+	root.AddCommand(newUp(), newConfig(), newStatus(), newReload(), newScale(), newInspect(), newTasks(), newStop(), newProve(), newVersion())
 	return root
 }

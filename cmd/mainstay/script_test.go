@@ -30,7 +30,7 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){programName: main})
+	testscript.Main(m, map[string]func(){programName: main, "ticking": ticking})
 }
 
 // TestScripts types the scripts of testdata as a user would. The commands below are added to those of
