@@ -21,7 +21,7 @@ const lastLook = 5 * time.Millisecond
 // After its last answer a client may be silent for readOffTime before its connection is closed, and go
 // on sending for readOffMost: it may have answers before that one to read.
 const (
-	readOffTime = 250 * time.Millisecond
+	readOffTime = 500 * time.Millisecond
 	readOffMost = 5 * time.Second
 )
 
@@ -42,6 +42,8 @@ type conn struct {
 	reading  atomic.Bool  // Read runs
 	set      atomic.Bool  // the socket has a read deadline: in the past, or that of a last look
 	timed    atomic.Bool  // the socket has had a write deadline
+	heeds    atomic.Bool  // a handler has asked for farewell
+	farewell <-chan struct{}
 
 	mu sync.Mutex // held to change the socket's read deadline, and to move
 }

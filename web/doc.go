@@ -37,7 +37,9 @@ client sees neither a close nor a Connection: close. If the successor dies meanw
 it has not begun to use come back, and the steps above hold for them. DisableHandOver forbids it.
 
 Connections that a handler took over, as for websockets, belong to the handler; the context of its
-request ends when Serve returns. A server that was shut down can be started again if its listener can,
+request ends when Serve returns. A handler that has asked for [Draining] is waited for, so that it can
+say goodbye; if it does not end in time that is counted as a stream cut. DrainSpread lets such ends,
+and those of endless answers, come one after the other. A server that was shut down can be started again if its listener can,
 as that of package socket.
 
 # What handlers see

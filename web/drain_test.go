@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -226,7 +225,7 @@ func TestDrainFirstBytesInBuffer(t *testing.T) {
 // A client that pipelines gets each answer up to the one that closes, and no reset that would take it
 // away, whatever it has sent after that.
 func TestDrainPipelined(t *testing.T) {
-	const clients = 20
+	const clients = 8
 	ln := listen(t)
 	r := start(t, &web.Server{Listener: ln, Handler: echo, DisableHandOver: true})
 	var wg, met sync.WaitGroup
@@ -374,78 +373,4 @@ func TestCancelDrain(t *testing.T) {
 			}
 		}
 	})
-}
-
-// Connections that a handler took over, as for a websocket, are its own: a drain neither waits for
-// them nor cuts them.
-func TestDrainHijacked(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ln := newPipeListener()
-		r := start(t, &web.Server{Listener: ln, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			nc, rw, err := http.NewResponseController(w).Hijack()
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer nc.Close()
-			io.WriteString(nc, "HTTP/1.1 101 Switching Protocols\r\n\r\n")
-			io.Copy(nc, rw)
-		})})
-		conn := ln.dial(t)
-		conn.send(slowRequest)
-		http.ReadResponse(conn.r, nil)
-		began := time.Now()
-		if err := r.shutdown(drain.Stop, time.Minute); err != nil {
-			t.Errorf("Shutdown = %v", err)
-		}
-		if took := time.Since(began); took != 0 {
-			t.Errorf("the drain took %v with a connection that was taken over, want no time", took)
-		}
-		if err := r.wait(); err != nil {
-			t.Errorf("Serve = %v", err)
-		}
-		conn.send("still there\n")
-		conn.expect("still there\n")
-		conn.Close()
-	})
-}
-
-// Endless answers learn of the drain.
-func TestDraining(t *testing.T) {
-	for name, configure := range map[string]func(*http.Server){
-		"": nil,
-		"with a base context": func(hs *http.Server) {
-			hs.BaseContext = func(net.Listener) context.Context { return context.Background() }
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				ln := newPipeListener()
-				r := start(t, &web.Server{Listener: ln, Configure: configure, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-					for n := 0; ; n++ {
-						select {
-						case <-web.Draining(r.Context()):
-							io.WriteString(w, "goodbye")
-							return
-						case <-time.After(time.Second):
-							io.WriteString(w, "event, ")
-							http.NewResponseController(w).Flush()
-						}
-					}
-				})})
-				conn := ln.dial(t)
-				conn.send(slowRequest)
-				go func() {
-					time.Sleep(2500 * time.Millisecond)
-					r.shutdown(drain.Stop, time.Minute)
-				}()
-				if a := conn.must(); a.body != "event, event, goodbye" {
-					t.Errorf("body = %q", a.body)
-				}
-			})
-		})
-	}
-	if c := web.Draining(t.Context()); c != nil {
-		t.Error("Draining of a context of no request is not nil")
-	}
 }

@@ -124,6 +124,7 @@ func (x *exchange1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, err
 	}
 	x.hijacked = true
+	x.keep()
 	x.leave()
 	if c, ok := nc.(*conn); ok {
 		nc = c.Conn
@@ -133,4 +134,27 @@ func (x *exchange1) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 
 func (x *exchange2) Push(target string, opts *http.PushOptions) error {
 	return x.responseWriter.(http.Pusher).Push(target, opts)
+}
+
+// conn returns the connection of the exchange.
+func (x *exchange) conn() *conn {
+	c, _ := x.request.Context().Value(connKey{}).(*conn)
+	return c
+}
+
+// keep notes that the handler has taken the connection over, release that it has returned.
+func (x *exchange) keep() {
+	if c := x.conn(); c != nil {
+		c.run.mu.Lock()
+		defer c.run.mu.Unlock()
+		c.run.kept[c] = struct{}{}
+	}
+}
+
+func (x *exchange) release() {
+	if c := x.conn(); c != nil {
+		c.run.mu.Lock()
+		defer c.run.mu.Unlock()
+		delete(c.run.kept, c)
+	}
 }

@@ -30,10 +30,10 @@ type front struct {
 	debug       bool
 	epoch       time.Time // from which exchanges count
 
-	closing  atomic.Bool   // answers tell clients that the connection closes
-	draining chan struct{} // closed at the same time
-	streams  atomic.Int64  // HTTP/2 requests
-	quiet    func()        // called when an HTTP/2 request has ended in a drain
+	closing  atomic.Bool  // answers tell clients that the connection closes
+	farewell *farewell    // tells handlers of a drain
+	streams  atomic.Int64 // HTTP/2 requests
+	quiet    func()       // called when an HTTP/2 request, or a handler that took over, has ended in a drain
 }
 
 // ServeHTTP answers one request.
@@ -81,6 +81,9 @@ func (x *exchange) leave() {
 // close ends the exchange. It is deferred by ServeHTTP, so that it sees a panic of the handler.
 func (x *exchange) close() {
 	failure := recover()
+	if x.hijacked {
+		x.release()
+	}
 	if b, ok := x.request.Body.(*body); ok {
 		b.leave()
 	}
@@ -97,7 +100,7 @@ func (x *exchange) close() {
 	if x.front.access != nil {
 		x.logAccess()
 	}
-	if x.request.ProtoMajor == 2 && x.front.streams.Add(-1) == 0 && x.front.closing.Load() {
+	if x.request.ProtoMajor == 2 && x.front.streams.Add(-1) == 0 && x.front.closing.Load() || x.hijacked {
 		x.front.quiet()
 	}
 	if failure != nil {

@@ -45,7 +45,7 @@ func (in *intake) Close() error { return nil }
 // admit makes nc a connection of r.
 func (r *run) admit(nc net.Conn) (*conn, error) {
 	limitStall(nc, r.stall)
-	c := &conn{Conn: nc, run: r, rule: rule{steps: 2, blind: r.tls != nil || r.h2 != nil}}
+	c := &conn{Conn: nc, run: r, rule: rule{steps: 2, blind: r.tls != nil || r.h2 != nil}, farewell: r.front.farewell.any()}
 	if !isOwn(nc) {
 		r.movable.Store(false)
 	}

@@ -50,6 +50,7 @@ type run struct {
 	h1     *http.Server  // accepts and serves
 	h2     *http.Server  // knows the HTTP/2 connections, to tell them of a drain; nil without HTTP/2
 	grace  time.Duration // of idle connections in a drain
+	spread time.Duration // over which handlers learn of a drain
 	stall  time.Duration // how long a client may take no byte of an answer; 0 is without end
 	idle   time.Duration // timeouts of idle connections and of headers; 0 where net/http sees to them
 	header time.Duration
@@ -75,7 +76,8 @@ type run struct {
 	cutting  bool // everything was closed
 	cut      int  // requests lost by that
 	conns    map[*conn]struct{}
-	replaced bool // by a successor
+	kept     map[*conn]struct{} // hijacked, and their handlers run
+	replaced bool               // by a successor
 	port     *handover.Port
 	lot      *lot // of parked; nil before the first
 	parked   map[*parked]struct{}
@@ -87,6 +89,7 @@ func emptyRun() *run {
 		wake:   make(chan struct{}, 1),
 		done:   make(chan struct{}),
 		conns:  map[*conn]struct{}{},
+		kept:   map[*conn]struct{}{},
 		parked: map[*parked]struct{}{},
 	}
 	r.keeper = newTimekeeper(r.scan)
@@ -140,7 +143,7 @@ func (r *run) begin(ctx context.Context) error {
 		return nil
 	}
 	r.phase = serving
-	r.base, r.cancel = context.WithCancelCause(context.WithValue(ctx, drainKey{}, r.front.draining))
+	r.base, r.cancel = context.WithCancelCause(ctx)
 	return nil
 }
 
@@ -217,6 +220,7 @@ func (r *run) end() {
 	r.stopped.Store(true)
 	r.moving.Store(false)
 	r.closePort()
+	r.front.farewell.finish()
 	r.cancel(http.ErrServerClosed)
 	r.h1.Shutdown(r.base) // without connections or with them cut: it waits for none
 	r.goAway()
@@ -239,7 +243,7 @@ func (r *run) shutdown(ctx context.Context) error {
 		r.moving.Store(moving)
 		r.stopped.Store(true)
 		r.front.closing.Store(!moving)
-		close(r.front.draining)
+		r.front.farewell.begin(spreadWithin(ctx, r.spread))
 		if r.awaitAccept(ctx) {
 			r.stopAccepting(ctx)
 		}
@@ -336,47 +340,6 @@ func (r *run) endIdle() {
 	}
 }
 
-// cutAll closes everything, once, and counts the requests that this loses.
-func (r *run) cutAll(cause scoreboard.Cause, why error) {
-	r.mu.Lock()
-	if r.cutting || r.phase != serving {
-		r.mu.Unlock()
-		return
-	}
-	r.cutting = true
-	r.cut = int(r.front.streams.Load())
-	for c := range r.conns {
-		if c.serves() {
-			r.cut++
-		}
-		c.cut() // not TLS, which may wait for seconds to say goodbye
-	}
-	for p := range r.parked {
-		r.takeLocked(p)
-		p.close()
-	}
-	if r.cut > 0 {
-		scoreboard.Current().AddLost(cause, uint64(r.cut))
-	}
-	r.mu.Unlock()
-	r.cancel(why)
-	r.ln.Close()
-	r.notify()
-}
-
-// cutError says how many requests were cut; nil for none.
-func (r *run) cutError(why error) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.cut == 0 {
-		return nil
-	}
-	if why == nil {
-		why = context.Canceled
-	}
-	return fmt.Errorf("requests cut: %d: %w", r.cut, why)
-}
-
 // yields reports whether a successor serves on.
 func (r *run) yields() bool {
 	r.mu.Lock()
@@ -396,17 +359,11 @@ func (r *run) isOpened() bool {
 	return r.opened
 }
 
-func (r *run) isCut() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.cutting
-}
-
-// gone reports whether no connection is open and no request runs.
+// gone reports whether no connection is open and no request runs, but what handlers took over for good.
 func (r *run) gone() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return len(r.conns) == 0 && r.front.streams.Load() == 0
+	return len(r.conns) == 0 && r.front.streams.Load() == 0 && (r.cutting || r.heedingLocked() == 0)
 }
 
 // notify wakes the loop.

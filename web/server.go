@@ -101,6 +101,11 @@ type Server struct {
 	// with the answer. Default 1 s; negative waits not at all.
 	DrainGrace time.Duration
 
+	// DrainSpread is over how long a drain lets the channels of [Draining] close, evenly: clients whose
+	// endless answers or websockets end come back one after the other. It takes at most half of the
+	// drain's time. Default 0: all at once.
+	DrainSpread time.Duration
+
 	// Logger gets what the server has to say; nil is slog.Default().
 	Logger *slog.Logger
 
@@ -168,7 +173,8 @@ func (s *Server) Serve(ctx context.Context) error {
 
 // Shutdown drains. It stops accepting, as the reason in ctx demands of the listener, answers what was
 // accepted, tells each client with its next answer that the connection closes, waits DrainGrace for
-// those that are idle, and returns when all connections are gone, but those that handlers took over.
+// those that are idle, and returns when all connections are gone, but those that handlers took over
+// and did not call [Draining] for.
 // When ctx ends first it closes them; the error then wraps ctx's and counts the requests cut.
 //
 // Serve must follow a Start also where Shutdown came before: Shutdown waits for it, though no longer
@@ -182,13 +188,4 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	r := s.run
 	s.mu.Unlock()
 	return r.shutdown(ctx)
-}
-
-type drainKey struct{}
-
-// Draining returns a channel that is closed when the Server begins to drain that serves the request
-// with context ctx: the moment for an endless answer to end itself. It is nil for other contexts.
-func Draining(ctx context.Context) <-chan struct{} {
-	c, _ := ctx.Value(drainKey{}).(chan struct{})
-	return c
 }

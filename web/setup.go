@@ -37,11 +37,13 @@ func (s *Server) newRun() (*run, error) {
 	r := emptyRun()
 	r.log, r.ln = log.With("service", s.Name()), s.Listener
 	r.stall = duration(s.ClientSocketTimeout, DefaultClientSocketTimeout)
+	r.spread = max(0, s.DrainSpread)
 	r.grace = duration(s.DrainGrace, DefaultDrainGrace)
 	r.h1 = s.httpServer(r.log, cert)
 	if r.front, err = s.newFront(r); err != nil {
 		return nil, err
 	}
+	pinned := r.h1.ConnContext != nil
 	r.hook(r.h1)
 	r.secure()
 	r.multiplex()
@@ -51,7 +53,7 @@ func (s *Server) newRun() (*run, error) {
 		r.h1.IdleTimeout, r.h1.ReadHeaderTimeout = -1, -1
 	}
 	r.late = newLateListener(s.Listener.Addr())
-	r.movable.Store(r.tls == nil && r.h2 == nil && r.h1.ConnContext == nil && !s.DisableKeepAlives && !s.DisableHandOver)
+	r.movable.Store(r.tls == nil && r.h2 == nil && !pinned && !s.DisableKeepAlives && !s.DisableHandOver)
 	if s.DisableKeepAlives {
 		r.h1.SetKeepAlivesEnabled(false)
 	}
@@ -123,7 +125,7 @@ func (s *Server) newFront(r *run) (*front, error) {
 		access:      s.AccessLog,
 		debug:       s.Debug,
 		epoch:       time.Now(),
-		draining:    make(chan struct{}),
+		farewell:    newFarewell(s.DrainSpread),
 		quiet:       r.notify,
 	}
 	if r.h1.ReadTimeout > 0 {
@@ -146,7 +148,7 @@ func duration(d, byDefault time.Duration) time.Duration { return max(0, cmp.Or(d
 // hook puts r between hs and what the user set in it.
 func (r *run) hook(hs *http.Server) {
 	hs.Handler = r.front
-	state, base := hs.ConnState, hs.BaseContext
+	state, base, ofConn := hs.ConnState, hs.BaseContext, hs.ConnContext
 	hs.ConnState = func(nc net.Conn, s http.ConnState) {
 		if state != nil {
 			state(nc, s)
@@ -157,7 +159,13 @@ func (r *run) hook(hs *http.Server) {
 		if base == nil {
 			return r.base
 		}
-		return context.WithValue(base(r.ln), drainKey{}, r.front.draining)
+		return base(r.ln)
+	}
+	hs.ConnContext = func(ctx context.Context, nc net.Conn) context.Context {
+		if ofConn != nil {
+			ctx = ofConn(ctx, nc)
+		}
+		return context.WithValue(ctx, connKey{}, connOf(nc))
 	}
 }
 

@@ -5,7 +5,9 @@ package web_test
 
 import (
 	"encoding/binary"
+	"io"
 	"net"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -102,17 +104,21 @@ func TestSuccessorIsNoHelp(t *testing.T) {
 			if a := conns[0].must(); a.body != "slept" {
 				t.Errorf("answer %q", a.body)
 			}
+			var wg sync.WaitGroup
 			for i, conn := range conns {
-				for closed := false; !closed; {
-					a := conn.get("/")
-					if a.body != "slept" {
-						t.Errorf("connection %d: answer %q", i, a.body)
+				wg.Go(func() {
+					for closed := false; !closed; time.Sleep(50 * time.Millisecond) {
+						io.WriteString(conn, "GET / HTTP/1.1\r\nHost: test\r\n\r\n")
+						a, err := conn.receive()
+						if err != nil || a.body != "slept" {
+							t.Errorf("connection %d: answer %q, %v", i, a.body, err)
+							return
+						}
+						closed = a.closes()
 					}
-					if closed = a.closes(); !closed {
-						time.Sleep(50 * time.Millisecond)
-					}
-				}
+				})
 			}
+			wg.Wait()
 			if err := <-drained; err != nil {
 				t.Errorf("Shutdown = %v", err)
 			}

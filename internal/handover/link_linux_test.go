@@ -212,6 +212,32 @@ func TestTakerDies(t *testing.T) {
 	}
 }
 
+// It does so too when the death is noticed in sending.
+func TestTakerDiesWhileGiven(t *testing.T) {
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	for range 20 {
+		p, owner, r := meet(t, handover.HelloPacket(handover.Version, key))
+		_, first := connect(t, ln)
+		p.Give(first, time.Now(), false)
+		b, _ := r.receive()
+		_, id, _ := handover.ParsePacket(b)
+		r.send(handover.TookPacket(id))
+		if !eventually(func() bool { return p.Pending() == 0 }) {
+			t.Fatal("a connection that was taken is pending")
+		}
+		syscall.Close(r.fd)
+		_, second := connect(t, ln)
+		given := p.Give(second, time.Now(), false)
+		want := 1
+		if given {
+			want = 2
+		}
+		if owner.await(t, want); !given {
+			second.Close()
+		}
+	}
+}
+
 // There is credit for so many, and each answer makes room for one more.
 func TestCredit(t *testing.T) {
 	ln := listen(t, "tcp", "127.0.0.1:0")

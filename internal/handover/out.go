@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -108,7 +109,9 @@ func (l *outLink) send() {
 			err = nil
 		}
 	}
-	l.breakOff()
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		l.breakOff() // else the other side has died: receive sees that, and what it had not used comes back
+	}
 }
 
 func (l *outLink) next() *parcel {
