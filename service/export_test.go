@@ -70,3 +70,6 @@ func MakeTally(served, failed uint64, running int, area time.Duration) Tally {
 }
 
 func Verdict(c Canary, canary, old Tally) string { return c.verdict(canary, old) }
+
+// QueueOf returns what waits in the queue of a listening socket, and what was dropped at it.
+func QueueOf(fd int) (queue int, drops uint64) { return queueOf(fd) }

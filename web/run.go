@@ -201,7 +201,7 @@ func (r *run) serve(ctx context.Context) error {
 		case <-r.wake:
 		case <-stopNow:
 			stopNow = nil
-			r.cutAll(scoreboard.Other, context.Cause(ctx))
+			r.cutAll(scoreboard.DeadlineKill, context.Cause(ctx))
 		case <-last:
 			return fmt.Errorf("handlers still run %v after their requests were cut", lastWait)
 		}

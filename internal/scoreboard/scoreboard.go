@@ -68,7 +68,7 @@ type Counts struct {
 // Left returns the requests of a process that has ended with these counts which it neither finished nor
 // counted as lost: those that it cut at the end of a drain may still have been running.
 func (c Counts) Left() uint64 {
-	cut := c.Lost[StreamCut] + c.Lost[DeadlineKill]
+	cut := c.Lost[StreamCut] + c.Lost[DeadlineKill] + c.Lost[Other]
 	return max(uint64(max(c.Running, 0)), cut) - cut
 }
 
