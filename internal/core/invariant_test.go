@@ -37,6 +37,15 @@ func (x *witness) settled() {
 	for i := range s.Sets {
 		x.settledSet(&s.Sets[i])
 	}
+	for _, e := range x.asked {
+		_, answered := x.answers[e.Request]
+		if _, known := s.Progress(e.Request); known == answered && e.Request != 0 {
+			x.failf("request %d: progress is known: %t, answered: %t", e.Request, known, answered)
+		}
+	}
+	if len(s.Operations) > 16 {
+		x.failf("%d operations are remembered", len(s.Operations))
+	}
 	if s.Phase == core.Stopped && (there > 0 || x.quit == nil || len(s.Settling)+len(s.Deferred) > 0 || s.Wake() != 0) {
 		x.failf("stopped, but something is left")
 	}
