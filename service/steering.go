@@ -6,6 +6,7 @@ package service
 import (
 	"github.com/mainstay-go/mainstay/internal/core"
 	"github.com/mainstay-go/mainstay/internal/proc"
+	"github.com/mainstay-go/mainstay/internal/scoreboard"
 	"github.com/mainstay-go/mainstay/internal/wire"
 )
 
@@ -38,6 +39,11 @@ func (s *shell) retire(a core.Action) {
 	left, err := proc.Self().Table().Retire(proc.Place{Set: a.Set, Slot: a.Slot}, a.Count != 0)
 	if err != nil {
 		s.journal.log(levels["error"], "queue not closed", "set", a.Set, "worker", a.Slot, "error", err)
+	}
+	if a.Count != 0 { // closed whatever is in it
+		s.mu.Lock()
+		s.ledger.lost[scoreboard.QueueLeft] += uint64(left)
+		s.mu.Unlock()
 	}
 	s.work.Go(func() {
 		s.post(core.Event{Kind: core.EventRetired, Set: a.Set, Slot: a.Slot, Count: left})
