@@ -39,7 +39,8 @@ func fullStatus() control.Status {
 		Operations: []control.Operation{{
 			Outcome: control.Outcome{Action: "scale", Generation: 2, Millis: 5, Cut: 1, Lost: 2, Error: "late"}, By: "signal TTIN", At: at,
 		}},
-		Served: 14, Losses: control.Losses{QueueLeft: 6, StreamCut: 5, DeadlineKill: 4, Panic: 3, Crash: 2, Other: 1},
+		Process: control.Process{RSS: 1, Anon: 2, Goroutines: 3, Running: 4},
+		Served:  14, Losses: control.Losses{QueueLeft: 6, StreamCut: 5, DeadlineKill: 4, Panic: 3, Crash: 2, Other: 1},
 	}
 }
 

@@ -24,9 +24,19 @@ type Status struct {
 	Services      []Service  `json:"services,omitempty"` // of an in-process program
 	Last          *Outcome   `json:"last,omitempty"`     // of the last action, nil before the first
 
+	Process    Process     `json:"process"`              // that which answers
 	Operations []Operation `json:"operations,omitempty"` // the last ones, the latest first
 	Served     uint64      `json:"served"`               // requests answered, by all workers there have been
 	Losses     Losses      `json:"losses"`               // of all workers there have been
+}
+
+// A Process is the launcher's own process, or the one that runs the services of a program without worker
+// processes.
+type Process struct {
+	RSS        int64 `json:"rss"` // resident memory in bytes, 0 if it is not known
+	Anon       int64 `json:"anon"`
+	Goroutines int   `json:"goroutines"`
+	Running    int   `json:"running"` // requests in hand; none in a launcher
 }
 
 // An Operation is an action that is over, whoever asked for it and whether anybody waited: what a signal

@@ -5,6 +5,7 @@ package service
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -87,6 +88,13 @@ func (s *shell) tell(a core.Action) {
 		c.told, c.lostBefore = true, c.Board.Read().LostTotal()
 	}
 	c.killed = c.killed || a.Kind == core.ActionKill
+}
+
+// thisProcess returns what the process that answers takes.
+func thisProcess() control.Process {
+	p := control.Process{Goroutines: runtime.NumGoroutine(), Running: scoreboard.Current().Read().Running}
+	p.RSS, p.Anon = memoryOf(os.Getpid())
+	return p
 }
 
 // memoryOf returns the resident memory of a process and what of it is its own, in bytes; 0 if it is not

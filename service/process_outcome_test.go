@@ -163,6 +163,9 @@ func TestStatusOfWorkersTellsWhatTheyTake(t *testing.T) {
 	f := startConfigured(t, settings{Workers: 2, Word: "a", Listen: []string{"127.0.0.1:0"}})
 	before := time.Now()
 	st := f.up()
+	if p := st.Process; p.RSS < 1<<20 || p.Anon <= 0 || p.Goroutines < 2 || p.Running != 0 {
+		t.Errorf("the launcher takes %+v", p)
+	}
 	for _, w := range slots(st, "app") {
 		if w.RSS < 1<<20 || w.RSS > 1<<30 || w.Anon <= 0 || w.Anon >= w.RSS {
 			t.Errorf("worker %d takes %d bytes, %d of its own", w.ID, w.RSS, w.Anon)

@@ -25,7 +25,7 @@ func (s *shell) status() control.Status {
 	st.Listeners = listeners()
 	s.view(func() { s.fill(&st) })
 	sum := s.total()
-	st.Served, st.Losses = sum.served, losses(sum.lost)
+	st.Served, st.Losses, st.Process = sum.served, losses(sum.lost), thisProcess()
 	for _, set := range st.Sets {
 		for i := range set.Slots {
 			set.Slots[i].RSS, set.Slots[i].Anon = memoryOf(set.Slots[i].Pid)

@@ -38,7 +38,7 @@ func (l *ServiceLauncher) Status() control.Status {
 		st.Last = &st.Operations[0].Outcome
 	}
 	counts := scoreboard.Current().Read()
-	st.Served, st.Losses = counts.Served, losses(counts.Lost)
+	st.Served, st.Losses, st.Process = counts.Served, losses(counts.Lost), thisProcess()
 	if l.group != nil {
 		for _, m := range l.group.States() {
 			st.Services = append(st.Services, control.Service{Name: m.Name, State: m.State.String()})

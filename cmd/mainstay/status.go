@@ -54,6 +54,13 @@ func writeStatus(w io.Writer, s control.Status, wide bool, now time.Time) error 
 	for _, l := range s.Listeners {
 		b.WriteString(listenerLine(l) + "\n")
 	}
+	if p := s.Process; p.Goroutines > 0 {
+		fmt.Fprintf(&b, "takes %s, %d goroutines", memory(p.RSS), p.Goroutines)
+		if len(s.Sets) == 0 {
+			fmt.Fprintf(&b, ", %d requests running", p.Running)
+		}
+		b.WriteByte('\n')
+	}
 	if s.Served > 0 || s.Losses.Total() > 0 {
 		fmt.Fprintf(&b, "served %d, %s\n", s.Served, lossesLine(s.Losses))
 	}

@@ -60,10 +60,12 @@ bus  -   -        -    failed    -     -     -      -    -       -       -     -
 			control.Status{
 				Program: "hello", Pid: 10, State: "running", Generation: 1, Started: now.Add(-time.Second),
 				Services: []control.Service{{Name: "web", State: "running"}}, Served: 2,
+				Process:    control.Process{RSS: 12 << 20, Goroutines: 9, Running: 3},
 				Operations: []control.Operation{{Outcome: control.Outcome{Action: "reload", Generation: 1, Error: "bad file"}, At: now}},
 			}, false,
 			`
 hello (pid 10) is running, up 1s, generation 1
+takes 12M, 9 goroutines, 3 requests running
 served 2, lost none
 0s ago: reload failed: bad file
 
