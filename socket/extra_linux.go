@@ -8,7 +8,6 @@ import (
 	"net"
 	"os"
 	"syscall"
-	"time"
 
 	"github.com/mainstay-go/mainstay/internal/bind"
 	"github.com/mainstay-go/mainstay/internal/proc"
@@ -104,7 +103,7 @@ func (l *Listener) wake(t *term, slot int, x *extra, err error) bool {
 		return false
 	}
 	x.filled = true
-	setDeadline(t.ln, time.Unix(1, 0))
+	t.rest()
 	return true
 }
 
@@ -135,6 +134,16 @@ func (xs extras) accept(last bool) (net.Conn, error) {
 		x.rest()
 	}
 	return nil, errEmpty
+}
+
+// filled reports whether somebody is in a queue, as far as we know.
+func (xs extras) filled() bool {
+	for _, x := range xs {
+		if x.filled {
+			return true
+		}
+	}
+	return false
 }
 
 // rest has the goroutine of x wait again.

@@ -53,5 +53,6 @@ func (l *Listener) standInLocked(*term) {}
 
 func (*extras) accept(bool) (net.Conn, error) { return nil, errEmpty }
 func (*extras) shut(bind.Spec)                {}
+func (*extras) filled() bool                  { return false }
 func (*extras) open() error                   { return nil }
 func (*extras) close()                        {}

@@ -135,8 +135,15 @@ func (l *Listener) woken(t *term) (net.Conn, error) {
 	return nil, errEmpty
 }
 
-// rest has Accept wait again, until the end of a drain if there is one.
-func (t *term) rest() { setDeadline(t.ln, t.until) }
+// rest has Accept wait again, until the end of a drain if there is one, unless somebody is in the queue of
+// another worker.
+func (t *term) rest() {
+	if t.extras.filled() {
+		setDeadline(t.ln, time.Unix(1, 0))
+		return
+	}
+	setDeadline(t.ln, t.until)
+}
 
 func setDeadline(ln net.Listener, at time.Time) {
 	ln.(interface{ SetDeadline(time.Time) error }).SetDeadline(at)
