@@ -4,8 +4,10 @@
 package service
 
 import (
+	"slices"
 	"sync"
 
+	"github.com/mainstay-go/mainstay/internal/bind"
 	"github.com/mainstay-go/mainstay/internal/proc"
 )
 
@@ -60,6 +62,17 @@ func (ed *edition) listeners() []string {
 	var keys []string
 	for key := range ed.keys {
 		keys = append(keys, key)
+	}
+	return keys
+}
+
+// without returns the addresses that main listens on in this edition and not in another. What services
+// listen on by themselves is not known before they do.
+func (ed *edition) without(other *edition) (keys []string) {
+	for _, spec := range ed.plan.Listeners {
+		if key := spec.Key(); !slices.ContainsFunc(other.plan.Listeners, func(s bind.Spec) bool { return s.Key() == key }) {
+			keys = append(keys, key)
+		}
 	}
 	return keys
 }

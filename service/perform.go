@@ -21,7 +21,7 @@ func (s *shell) perform(a core.Action) {
 		s.spawn(a)
 	case core.ActionDrain:
 		s.tell(a)
-		s.send(a, wire.Message{Type: wire.Drain, Reason: a.Reason, Timeout: a.Nanos})
+		s.drain(a)
 	case core.ActionPair:
 		s.pair(a)
 	case core.ActionCancel:
@@ -56,6 +56,9 @@ func (s *shell) perform(a core.Action) {
 		if a.Text == "stopping" {
 			s.halt(errStopping)
 			proc.Self().Table().DropIdle(s.keysInUse())
+		}
+		if a.Text == "ready" {
+			s.serves(a)
 		}
 		s.hook(a)
 	case core.ActionReply:

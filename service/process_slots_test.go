@@ -62,6 +62,23 @@ var _ = asProgram("slots", func() {
 	service.Exit(l.Run(context.Background()))
 })
 
+// The program moving serves at the addresses that its settings say, one set of two workers.
+var _ = asProgram("moving", func() {
+	data, err := service.ReadFile(os.Getenv(settingsVar))
+	if err != nil {
+		service.Exit(err)
+	}
+	set := service.Set{Name: "api", Workers: 2}
+	for i, addr := range strings.Fields(string(data)) {
+		ln, err := socket.Listen(context.Background(), "tcp", addr)
+		if err != nil {
+			service.Exit(err)
+		}
+		set.Services = append(set.Services, &slotServer{fmt.Sprintf("api%d", i), socket.Server{Listener: ln}})
+	}
+	runSets(baseOptions(), set)
+})
+
 type slotServer struct {
 	name string
 	socket.Server
@@ -408,6 +425,55 @@ func TestSetsStopOneAfterAnother(t *testing.T) {
 	f.signal(syscall.SIGTERM)
 	f.ends(service.ExitCut)
 	untilListening(t, db, 0)
+}
+
+// TestReloadMovesAddresses reloads to other addresses under clients of them all: one that the new plan has
+// not is emptied before it is closed.
+func TestReloadMovesAddresses(t *testing.T) {
+	var addrs []string
+	for range 3 {
+		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		addrs = append(addrs, ln.Addr().String())
+		ln.Close()
+	}
+	settings := filepath.Join(t.TempDir(), "settings")
+	set := func(addrs ...string) {
+		t.Helper()
+		if err := os.WriteFile(settings, []byte(strings.Join(addrs, "\n")), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set(addrs[0], addrs[1])
+	f := startFleet(t, "moving", withEnv(settingsVar+"="+settings))
+	f.up()
+	leaving, stopLeaving := clients(t, 6, "tcp", addrs[0])
+	staying, stopStaying := clients(t, 2, "tcp", addrs[1])
+	defer stopStaying()
+	more := func(answered *atomic.Int64) {
+		t.Helper()
+		for before, late := answered.Load(), time.Now().Add(patience); answered.Load() < before+50; time.Sleep(time.Millisecond) {
+			if time.Now().After(late) || t.Failed() {
+				f.fail("clients are not answered any more")
+			}
+		}
+	}
+	more(leaving)
+	set(addrs[1], addrs[2])
+	f.signal(syscall.SIGHUP)
+	f.seen(1, "reloaded 2")
+	more(staying)
+	if _, err := query("tcp", addrs[2]); err != nil {
+		t.Errorf("at the new address: %v", err)
+	}
+	untilListening(t, addrs[0], 0)
+	stopLeaving() // they were refused
+	untilListening(t, addrs[1], 2)
+	untilListening(t, addrs[2], 2)
+	f.signal(syscall.SIGTERM)
+	f.ends(service.ExitOK)
 }
 
 // TestFairAccept counts connections by worker: at most 1.2 times the mean on any.

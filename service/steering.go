@@ -58,3 +58,47 @@ func (s *shell) shut(a core.Action) {
 		s.journal.log(levels["error"], "listeners not closed", "set", a.Set, "error", err)
 	}
 }
+
+// serves notes, of a worker that is ready, which of the addresses that its slot had it does not serve: the
+// plan of a reload may have others.
+func (s *shell) serves(a core.Action) {
+	c := s.child(a.Incarnation)
+	if c == nil {
+		return
+	}
+	if err := proc.Self().Table().Abandon(proc.Place{Set: a.Set, Slot: a.Slot}, s.dropped(c.edition)); err != nil {
+		s.journal.log(levels["error"], "connections not steered", "set", a.Set, "worker", a.Slot, "error", err)
+	}
+}
+
+// dropped returns the addresses of other plans that this one has not.
+func (s *shell) dropped(now *edition) (keys []string) {
+	for _, ed := range s.editions {
+		keys = append(keys, ed.without(now)...)
+	}
+	return keys
+}
+
+// drain tells a worker to drain. What the plan of the one that follows does not listen on is for this
+// one to empty.
+func (s *shell) drain(a core.Action) {
+	m := wire.Message{Type: wire.Drain, Reason: a.Reason, Timeout: a.Nanos}
+	if c := s.child(a.Incarnation); c != nil && a.Reason != Stop.String() {
+		if next := s.editions[s.wanted(a)]; next != nil {
+			m.Names = c.edition.without(next)
+		}
+	}
+	s.send(a, m)
+}
+
+// wanted returns the generation of whoever is to serve in the slot of an action, else beside it.
+func (s *shell) wanted(a core.Action) int {
+	for i := range s.state.Sets {
+		for _, sl := range s.state.Sets[i].Slots {
+			if s.state.Sets[i].Spec.Name == a.Set && sl.ID == a.Slot && !sl.Removed {
+				return sl.Want
+			}
+		}
+	}
+	return s.state.Generation
+}

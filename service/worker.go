@@ -160,6 +160,7 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 	switch m.Type {
 	case wire.Drain:
 		w.asked = true
+		w.self.Abandon(m.Names)
 		w.life.shutdown(parseReason(m.Reason), time.Duration(m.Timeout))
 	case wire.Stop:
 		w.asked = true

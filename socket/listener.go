@@ -231,7 +231,8 @@ func (l *Listener) beginDrain(why drain.Reason) *term {
 	switch {
 	case t == nil:
 		return nil
-	case why == drain.Replace, why == drain.Shrink, t.ln == nil: // without a first Accept none follows
+	case t.ln == nil, // without a first Accept none follows
+		(why == drain.Replace || why == drain.Shrink) && !t.lease.Abandoned():
 		l.endLocked()
 		return nil
 	case t.draining:

@@ -48,6 +48,9 @@ func (s *Socket) Hide() error { return nil }
 // Show does nothing, see Hide.
 func (s *Socket) Show() error { return nil }
 
+// Ungate does nothing: there are no gates here.
+func (s *Socket) Ungate() {}
+
 // Queued returns errors.ErrUnsupported.
 func (s *Socket) Queued() (int, error) { return 0, errors.ErrUnsupported }
 

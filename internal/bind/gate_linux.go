@@ -86,6 +86,13 @@ func Admit(fd int, v6 bool) {
 	syscall.SetsockoptInt(fd, syscall.IPPROTO_IP, ipMinTTL, 0)
 }
 
+// Ungate takes away a gate that a worker left before the socket when it ended.
+func (s *Socket) Ungate() {
+	if _, family, err := endpointOf(s.FD); err == nil && s.made {
+		setMinTTL(s.FD, family, 0)
+	}
+}
+
 func shutTTL(fd int) (*Gate, error) {
 	_, family, err := endpointOf(fd)
 	if err != nil {

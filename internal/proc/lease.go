@@ -29,6 +29,7 @@ type Lease struct {
 
 	mu      sync.Mutex
 	fd      int           // of a worker; -1 in a probe, before the first Dup, and once closed
+	last    bool          // of a worker: nobody serves at the address afterwards
 	own     bool          // of a worker: the launcher made the socket
 	standIn StandIn       // of a worker: who serves the queues of others too
 	early   map[int]Queue // queues of others that came before it, by slot
@@ -183,6 +184,25 @@ func (p *Process) Revoked(m Incoming) {
 	for _, l := range leases {
 		l.revoked(m.Slot)
 	}
+}
+
+// Abandon says that nobody serves at the addresses of these leases afterwards, whatever the reason of the
+// drain that follows.
+func (p *Process) Abandon(keys []string) {
+	for _, key := range keys {
+		if l := p.lease(key); l != nil {
+			l.mu.Lock()
+			l.last = true
+			l.mu.Unlock()
+		}
+	}
+}
+
+// Abandoned reports whether nobody serves at the address afterwards, see [Process.Abandon].
+func (l *Lease) Abandoned() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
 }
 
 // lease returns the open lease of that key, nil without one.

@@ -52,12 +52,15 @@ func (t *Table) Give(key string, p Place) (q Queue, shared, err error) {
 		return Queue{FD: -1}, nil, fmt.Errorf("no listener %s", key)
 	}
 	s := e.slots[p]
-	if s == nil {
-		s, shared = e.settle(p)
+	if s == nil || e.away[p] {
+		if delete(e.away, p); s == nil {
+			s, shared = e.settle(p)
+		}
 		if err := t.steerLocked(e); err != nil {
 			return Queue{FD: -1}, shared, err
 		}
 	}
+	s.Ungate()
 	q, err = e.queue(s)
 	return q, shared, err
 }
@@ -111,7 +114,7 @@ func (t *Table) steerLocked(e *entry) error {
 	}
 	err := e.group.Steer(func(s *bind.Socket) bool {
 		for p, mine := range e.slots {
-			if mine == s && t.openLocked(p) {
+			if mine == s && !e.away[p] && t.openLocked(p) {
 				return true
 			}
 		}
@@ -136,6 +139,21 @@ func (e *entry) serves(set string) bool {
 		}
 	}
 	return false
+}
+
+// Abandon says that the worker of a place does not serve at these addresses: new connections there go to
+// other slots, until one is given the queue again.
+func (t *Table) Abandon(p Place, keys []string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var errs []error
+	for _, key := range keys {
+		if e := t.findLocked(key); e != nil && e.slots[p] != nil {
+			e.away[p] = true
+			errs = append(errs, t.steerLocked(e))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // Queues returns the queues that are a place's alone, for another worker to serve.
@@ -196,6 +214,7 @@ func (t *Table) Retire(p Place, force bool) (left int, err error) {
 			e.sock = e.group.Sockets()[0] // as it may have been that one
 		}
 		delete(e.slots, p)
+		delete(e.away, p)
 		errs = append(errs, t.steerLocked(e))
 	}
 	return left, errors.Join(errs...)

@@ -35,6 +35,7 @@ type entry struct {
 
 	group *bind.Group            // sock, and those that were made for more workers
 	slots map[Place]*bind.Socket // whose worker has which
+	away  map[Place]bool         // of slots: their worker does not serve here any more
 }
 
 // A Listener is what [Table.List] says of an address.
@@ -163,6 +164,7 @@ func (t *Table) fill(ctx context.Context, e *entry) (*bind.Socket, error) {
 // has gives e its socket.
 func (e *entry) has(sock *bind.Socket) {
 	e.sock, e.group, e.slots = sock, bind.NewGroup(sock), make(map[Place]*bind.Socket)
+	e.away = make(map[Place]bool)
 }
 
 // wait waits until the socket of e is bound, or is not to be.

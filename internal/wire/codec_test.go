@@ -19,7 +19,7 @@ var full = wire.Message{
 		Set: "api", Slot: 1, Count: 2, Generation: 3, Incarnation: 4, Program: "hello", Procs: 5,
 		StartTimeout: 6, ShutdownTimeout: -1, RestartMethod: "mutate",
 	},
-	Name: "tcp :80", Addr: "127.0.0.1:80", Slot: 5, Own: true, Spec: []byte(`{"network":"tcp"}`), Reason: "stop",
+	Name: "tcp :80", Names: []string{"tcp :81"}, Addr: "127.0.0.1:80", Slot: 5, Own: true, Spec: []byte(`{"network":"tcp"}`), Reason: "stop",
 	Timeout: -1, Cut: 6, Text: "a line", Body: []byte(`[1,2]`),
 }
 

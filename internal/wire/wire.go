@@ -54,7 +54,7 @@ const (
 	Welcome = "welcome" // answers Hello: Version agreed on, Identity
 	Offer   = "offer"   // a listener: Name, Slot, Addr, Own; unasked it is the queue of another slot, to be served too
 	Revoke  = "revoke"  // stop accepting from the queues of Slot that were offered unasked before
-	Drain   = "drain"   // take nothing new and end: Reason, Timeout
+	Drain   = "drain"   // take nothing new and end: Reason, Timeout, Names of listeners that nobody serves afterwards
 	Reset   = "reset"   // answer a mutate; a snapshot may come as descriptor
 	Stop    = "stop"    // end now
 	Reopen  = "reopen"  // open the log files anew
@@ -82,6 +82,7 @@ type Message struct {
 	Pid      int             `json:"pid,omitempty"`
 	Identity *Identity       `json:"identity,omitempty"`
 	Name     string          `json:"name,omitempty"` // of a listener: the key of its Spec
+	Names    []string        `json:"names,omitempty"`
 	Addr     string          `json:"addr,omitempty"` // of a listener: where it really is
 	Slot     int             `json:"slot,omitempty"`
 	Own      bool            `json:"own,omitempty"`     // of a listener: the launcher made it
