@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+
+	"github.com/mainstay-go/mainstay/internal/core"
 )
 
 // memoryPerWorker is what Auto sets aside for each worker: many workers on a machine with many CPUs
@@ -39,6 +41,24 @@ func cpus() int {
 func procsOf(workers int) int {
 	workers = max(workers, 1)
 	return max(2, (cpus()+workers-1)/workers)
+}
+
+// memoryBudget returns the bytes that an option MemoryLimit stands for, 0 for no limit. A tenth of a
+// control group's is left to the launcher and to what Go does not manage.
+func memoryBudget(limit int64) int64 {
+	if limit != MemoryAuto {
+		return limit
+	}
+	return memoryLimit("/sys/fs/cgroup", "/proc/self/cgroup") / 10 * 9
+}
+
+// memoryShare returns the part of one worker: all sets together have as many as their specs say.
+func memoryShare(budget int64, sets []core.Set) int64 {
+	workers := int64(0)
+	for i := range sets {
+		workers += int64(sets[i].Spec.Workers)
+	}
+	return budget / max(workers, 1)
 }
 
 // cpuQuota returns the smallest CPU quota of this process's control group and those above it, in

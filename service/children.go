@@ -81,6 +81,7 @@ func (s *shell) identity(a core.Action, ed *edition) wire.Identity {
 		Generation: a.Generation, Incarnation: a.Incarnation,
 		RestartMethod: ed.plan.RestartMethod.String(),
 		Procs:         cmp.Or(ed.plan.set(a.Set).Procs, procsOf(a.Count)),
+		Memory:        memoryShare(ed.plan.Memory, s.state.Sets),
 	}
 	for _, spec := range ed.plan.Core.Sets {
 		if spec.Name == a.Set {

@@ -15,6 +15,9 @@ import (
 // this process is in.
 const Auto = math.MaxInt32
 
+// MemoryAuto as a memory limit goes by the limit of the tightest control group.
+const MemoryAuto = -1
+
 // maxWorkers bounds a set: more is a mistyped number rather than a machine.
 const maxWorkers = 4096
 
@@ -82,6 +85,13 @@ type Options struct {
 
 	// Procs is the GOMAXPROCS of each worker process; default max(2, CPUs / workers) rounded up.
 	Procs int
+
+	// MemoryLimit is the memory in bytes that all worker processes share. Each gets an equal part as the
+	// soft limit of its garbage collector, which then works harder instead of growing (as GOMEMLIMIT, but
+	// subprocesses do not inherit it); those that are started after a resize get a part by the new
+	// number. MemoryAuto takes nine tenths of the tightest control group's limit, and sets no limit where
+	// there is none. Default 0 leaves it to the environment.
+	MemoryLimit int64
 
 	// Inspect has what the launcher itself shows to the control socket, by kind: each function returns a
 	// value that encodes as JSON. They are called in the launcher's process, under the rules of
@@ -218,6 +228,9 @@ func (o *Options) validate() error {
 	}
 	if o.Procs < 0 {
 		return &OptionError{"procs", o.Procs, "0 or more"}
+	}
+	if o.MemoryLimit < MemoryAuto {
+		return &OptionError{"memory_limit", o.MemoryLimit, "0 or more bytes, or service.MemoryAuto"}
 	}
 	if o.SettleTime < 0 {
 		return &OptionError{"settle_time", o.SettleTime, "0 or more"}

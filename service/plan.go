@@ -24,6 +24,7 @@ type plan struct {
 	Canary        Canary
 	Sets          []planSet
 	Listeners     []bind.Spec
+	Memory        int64 // bytes for all workers; 0 is no limit
 
 	Snapshot proc.Snapshot `json:"-"` // travels by itself
 	logger   *slog.Logger  // another one for the launcher, nil without
@@ -53,6 +54,7 @@ func makePlan(opts *Options, sets []Set) (*plan, error) {
 	p := &plan{
 		Name:          opts.Name,
 		RestartMethod: opts.RestartMethod,
+		Memory:        memoryBudget(opts.MemoryLimit),
 		Canary:        opts.Canary,
 		Core: core.Plan{
 			Mutate: opts.RestartMethod == RestartMutate, StopTimeout: int64(opts.ShutdownTimeout),

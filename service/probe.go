@@ -52,6 +52,7 @@ func (o *Options) reloadedPlan(ctx context.Context, sets []Set, single bool) (*p
 	merged := *o
 	merged.StartTimeout, merged.ShutdownTimeout = next.StartTimeout, next.ShutdownTimeout
 	merged.RestartMethod, merged.Procs = next.RestartMethod, next.Procs
+	merged.MemoryLimit = next.MemoryLimit
 	merged.SettleTime, merged.Canary = next.SettleTime, next.Canary
 	merged.Logger = cmp.Or(next.Logger, o.Logger)
 	merged.setDefaults()

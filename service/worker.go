@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"time"
@@ -54,6 +55,9 @@ func (l *ProcessLauncher) work(ctx context.Context, id wire.Identity) error {
 	w := &worker{opts: &l.opts, self: proc.Self(), id: id, resets: make(chan wire.Message, 1)}
 	if id.Procs > 0 {
 		runtime.GOMAXPROCS(id.Procs) // by call: an environment variable would reach subprocesses
+	}
+	if id.Memory > 0 {
+		debug.SetMemoryLimit(id.Memory)
 	}
 	if err := w.prepare(l); err != nil {
 		w.say(wire.Message{Type: wire.Failed, Error: clip(err.Error())})

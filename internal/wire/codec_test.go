@@ -16,7 +16,7 @@ import (
 var full = wire.Message{
 	Type: wire.Welcome, ID: 1, Re: 2, Error: "no", Version: 3, Pid: 4,
 	Identity: &wire.Identity{
-		Set: "api", Slot: 1, Count: 2, Generation: 3, Incarnation: 4, Program: "hello", Procs: 5,
+		Set: "api", Slot: 1, Count: 2, Generation: 3, Incarnation: 4, Program: "hello", Procs: 5, Memory: 7,
 		StartTimeout: 6, ShutdownTimeout: -1, RestartMethod: "mutate",
 	},
 	Name: "tcp :80", Names: []string{"tcp :81"}, Addr: "127.0.0.1:80", Slot: 5, Own: true, Spec: []byte(`{"network":"tcp"}`), Reason: "stop",

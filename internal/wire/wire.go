@@ -104,6 +104,7 @@ type Identity struct {
 
 	Program         string `json:"program,omitempty"`          // the launcher's name
 	Procs           int    `json:"procs,omitempty"`            // GOMAXPROCS; 0 leaves it alone
+	Memory          int64  `json:"memory,omitempty"`           // soft limit in bytes; 0 leaves it alone
 	StartTimeout    int64  `json:"start_timeout,omitempty"`    // nanoseconds; negative is without end
 	ShutdownTimeout int64  `json:"shutdown_timeout,omitempty"` // nanoseconds; negative is without end
 	RestartMethod   string `json:"restart_method,omitempty"`   // reload or mutate
