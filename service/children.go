@@ -24,6 +24,7 @@ type child struct {
 	edition  *edition
 
 	questions questions
+	hung      bool // it shows no sign of life; the loop's
 
 	// Guarded by the shell's mu.
 	told       bool   // to end

@@ -25,6 +25,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mainstay-go/mainstay/control"
 	"github.com/mainstay-go/mainstay/service"
 	"github.com/mainstay-go/mainstay/socket"
 )
@@ -297,6 +298,50 @@ func TestQueueOfAKilledWorker(t *testing.T) {
 			f.ends(service.ExitOK)
 		})
 	}
+}
+
+// TestHungWorkerIsSteeredAway stops a worker for a while: those in its queue are answered by the other,
+// which then gets all that is new.
+func TestHungWorkerIsSteeredAway(t *testing.T) {
+	t.Parallel()
+	f, network, addr := slotsFleet(t, nil, "api=2=127.0.0.1:0")
+	pids := f.pids("api", 2)
+	f.until("two hearts that beat", func(st control.Status) bool {
+		all := slots(st, "api")
+		return len(all) == 2 && all[0].Beat > 0 && all[1].Beat > 0
+	})
+	freeze(t, pids[0])
+	var waiting sync.WaitGroup
+	for range 40 {
+		waiting.Go(func() {
+			if pid, err := query(network, addr); err != nil || pid != pids[1] {
+				t.Errorf("answered by %d, %v, want %d", pid, err, pids[1])
+			}
+		})
+	}
+	f.seen(1, "worker shows no sign of life")
+	waiting.Wait()
+	for range 40 {
+		if pid, err := query(network, addr); err != nil || pid != pids[1] {
+			t.Errorf("answered by %d, %v, want %d", pid, err, pids[1])
+		}
+	}
+	sendSignal(t, pids[0], syscall.SIGCONT)
+	f.seen(1, "worker is alive again")
+	for late := time.Now().Add(patience); ; {
+		pid, err := query(network, addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if pid == pids[0] {
+			break
+		}
+		if time.Now().After(late) {
+			f.fail("nobody comes to the worker that is alive again")
+		}
+	}
+	f.signal(syscall.SIGTERM)
+	f.ends(service.ExitOK)
 }
 
 // TestNothingIsLost reloads, resizes and stops under clients that connect anew for every line, as root

@@ -118,6 +118,8 @@ func (s *shell) run(ctx context.Context) (err error) {
 // loop feeds the core until it says quit.
 func (s *shell) loop(ctx context.Context, commands <-chan command) {
 	cancelled := ctx.Done()
+	beats := time.NewTicker(listenEvery)
+	defer beats.Stop()
 	first := s.editions[1].plan.Core
 	s.step(core.Event{Kind: core.EventBegin, Plan: &first})
 	for s.quit == nil {
@@ -128,6 +130,8 @@ func (s *shell) loop(ctx context.Context, commands <-chan command) {
 			s.command(c)
 		case f := <-s.views:
 			f()
+		case <-beats.C:
+			s.listenForBeats()
 		case <-s.timer.C:
 			s.step(core.Event{Kind: core.EventTick})
 		case <-cancelled:

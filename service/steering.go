@@ -4,6 +4,8 @@
 package service
 
 import (
+	"time"
+
 	"github.com/mainstay-go/mainstay/internal/core"
 	"github.com/mainstay-go/mainstay/internal/proc"
 	"github.com/mainstay-go/mainstay/internal/scoreboard"
@@ -56,6 +58,34 @@ func (s *shell) retire(a core.Action) {
 func (s *shell) shut(a core.Action) {
 	if err := proc.Self().Table().Leave(a.Set); err != nil {
 		s.journal.log(levels["error"], "listeners not closed", "set", a.Set, "error", err)
+	}
+}
+
+// Workers beat once a second, see beatEvery; one that has missed two beats gets no new connections.
+const (
+	listenEvery = time.Second
+	silentAfter = 3*beatEvery - beatEvery/4
+)
+
+// listenForBeats tells the core whose heart has stopped, or beats again.
+func (s *shell) listenForBeats() {
+	now := scoreboard.Monotonic()
+	s.mu.Lock()
+	var changed []*child
+	for _, c := range s.children {
+		beat := c.Board.Read().Beat
+		if hung := beat != 0 && now-beat > int64(silentAfter); hung != c.hung {
+			c.hung = hung
+			changed = append(changed, c)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range changed {
+		e := core.Event{Kind: core.EventHung, Incarnation: c.identity.Incarnation}
+		if c.hung {
+			e.Count = 1
+		}
+		s.step(e)
 	}
 }
 

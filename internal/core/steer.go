@@ -203,6 +203,20 @@ func (st *step) unserve(set *Set, r *Route) {
 	r.Server = 0
 }
 
+// hung notes that a worker shows no sign of life, or does again. Others serve meanwhile; what becomes of
+// it is decided elsewhere.
+func (st *step) hung(set *Set, sl *Slot, w *Worker, hung bool) {
+	if w.Hung == hung {
+		return
+	}
+	w.Hung = hung
+	if hung {
+		st.logWorker("warn", "worker shows no sign of life", set, sl, w)
+	} else {
+		st.logWorker("info", "worker is alive again", set, sl, w)
+	}
+}
+
 // offerAgain has the queue of a slot given out anew: the worker that is gone may have got sockets that
 // nobody else was told of.
 func (set *Set) offerAgain(slot int) {

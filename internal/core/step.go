@@ -83,7 +83,7 @@ func (st *step) worker(e Event) {
 	case EventJudged:
 		st.judged(set, sl, w, e)
 	case EventHung:
-		w.Hung = e.Count != 0
+		st.hung(set, sl, w, e.Count != 0)
 	case EventEOF:
 		st.expectExit(w, 2*second)
 	case EventExit, EventSpawnFailed:
