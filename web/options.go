@@ -22,6 +22,13 @@ type Options struct {
 	Debug               bool          `config:"wsgi_server_debug" default:"false" help:"Send the stack of a panic to the client."`
 }
 
+// Validate says what is wrong with LogFormat, whose grammar is the only one that the declaration does not
+// have.
+func (o Options) Validate() error {
+	_, err := parseLogFormat(o.LogFormat)
+	return err
+}
+
 // Apply sets the fields of s that the options are for.
 func (o Options) Apply(s *Server) {
 	s.LogFormat = o.LogFormat

@@ -74,3 +74,11 @@ func TestOptions(t *testing.T) {
 		})
 	}
 }
+
+func TestOptionsValidate(t *testing.T) {
+	for format, good := range map[string]bool{web.DefaultLogFormat: true, "%(nothing)s": false, "%(client_ip)": false} {
+		if err := (web.Options{LogFormat: format}).Validate(); (err == nil) != good {
+			t.Errorf("Validate with wsgi_log_format %q = %v", format, err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -28,7 +29,7 @@ func upProgram(out io.Writer) daemon.Program {
 		Description: "Runs an HTTP API in worker processes under one launcher, until it is told to stop. TERM stops it\n" +
 			"gracefully, HUP reloads it, and the other commands steer it through its control socket.",
 		Declare:  declareUp,
-		Validate: daemon.ValidateServer,
+		Validate: validateUp,
 		Run:      func(ctx context.Context, d *daemon.Daemon) error { return runUp(ctx, d, out) },
 	}
 }
@@ -68,6 +69,14 @@ func declareUp(conf *config.Config) error {
 		return err
 	}
 	return conf.SetDefault("", "workers", 2)
+}
+
+func validateUp(s *config.Snapshot) error {
+	err := daemon.ValidateServer(s)
+	if wrong := config.Get[web.Options](s, "").Validate(); wrong != nil {
+		err = errors.Join(err, s.Refuse("", "wsgi_log_format", wrong.Error()))
+	}
+	return err
 }
 
 // runUp is main of the launcher, of every worker and of the probe of a reload.

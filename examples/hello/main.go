@@ -13,6 +13,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +24,7 @@ import (
 
 	"github.com/mainstay-go/mainstay/config"
 	"github.com/mainstay-go/mainstay/daemon"
+	"github.com/mainstay-go/mainstay/logging"
 	"github.com/mainstay-go/mainstay/service"
 	"github.com/mainstay-go/mainstay/socket"
 	"github.com/mainstay-go/mainstay/web"
@@ -36,7 +38,7 @@ func main() {
 		Project:     program,
 		Description: "An HTTP server in this process or in worker processes.",
 		Declare:     declare,
-		Validate:    daemon.ValidateServer,
+		Validate:    validate,
 		Run:         run,
 	})
 }
@@ -48,6 +50,14 @@ func declare(conf *config.Config) error {
 		}
 	}
 	return conf.Register("ssl", web.SSLOptions{})
+}
+
+func validate(s *config.Snapshot) error {
+	err := daemon.ValidateServer(s)
+	if wrong := config.Get[web.Options](s, "").Validate(); wrong != nil {
+		err = errors.Join(err, s.Refuse("", "wsgi_log_format", wrong.Error()))
+	}
+	return err
 }
 
 // run is main of the launcher, of every worker and of the probe of a reload.
@@ -83,6 +93,9 @@ func newServer(ctx context.Context, d *daemon.Daemon) (*web.Server, *socket.List
 	server := &web.Server{Label: program, Listener: ln, Handler: handler()}
 	options.Apply(server)
 	config.Get[web.SSLOptions](conf, "ssl").Apply(server)
+	if config.Get[logging.Options](conf, "").Debug { // else there is no line for a request
+		server.AccessLog = d.Logger
+	}
 	return server, ln, nil
 }
 
