@@ -31,6 +31,8 @@ A program needs those that it uses and no others: packages meet by the shape of 
   - [github.com/mainstay-go/mainstay/config]: options from files, environment and command line, as
     oslo.config reads them
   - [github.com/mainstay-go/mainstay/looping]: calls again and again: Every, Dynamic, Backoff, Retry
+  - [github.com/mainstay-go/mainstay/periodic]: periodic tasks as a service: intervals, calendars, once per
+    worker, host or cluster
   - [github.com/mainstay-go/mainstay/workgroup]: goroutines and timers that stop together, as a service
   - [github.com/mainstay-go/mainstay/systemd]: readiness, status and reload messages; passed sockets
   - [github.com/mainstay-go/mainstay/control]: the control socket of a launcher and its client

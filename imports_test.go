@@ -69,7 +69,7 @@ const importPolicy = `
 	internal/bench: prove config control logging internal/peer internal/samplefile internal/bench/timers
 	internal/bench/bare:
 	internal/soak: prove control internal/peer
-	internal/bench/timers: looping
+	internal/bench/timers: looping periodic
 	internal/bench/peers/timers: internal/bench/timers github.com/robfig/cron github.com/go-co-op/gocron
 	interop: public internal/peer internal/samplefile
 `

@@ -17,8 +17,8 @@ loop of their own. A calendar comes from package periodic/cron:
 
 # When a task runs
 
-The first run is one Every after Serve or Add, or at once if the task is Immediately, and after
-Options.FuzzyDelay in any case. The interval is measured from start to start. A run that begins late
+The first run is one Every after Serve or Add, or Delay after it, or at once if the task is Immediately;
+and Options.FuzzyDelay later in any case. The interval is measured from start to start. A run that begins late
 does not move the ones after it: they stay at whole multiples of Every, and what lies behind is left
 out. This is the rule of oslo.service,
 

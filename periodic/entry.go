@@ -4,6 +4,7 @@
 package periodic
 
 import (
+	"cmp"
 	"math"
 	"sync"
 	"time"
@@ -89,8 +90,8 @@ func (s *Scheduler) arm(e *entry, base int64) {
 	case e.task.Immediately:
 		e.last, e.at, e.due = never, wall+base-now, base
 	case e.task.Schedule == nil:
-		e.last = base
-		e.due = base + int64(e.task.Every)
+		e.due = base + int64(cmp.Or(e.task.Delay, e.task.Every))
+		e.last = e.due - int64(e.task.Every)
 	default:
 		s.plan(e, wall, now, wall)
 	}

@@ -16,6 +16,7 @@ var (
 	ErrNoFunc    = errors.New("must be a function")
 	ErrInterval  = fmt.Errorf("must be from %v to %v, or Schedule be set", MinEvery, MaxEvery)
 	ErrBoth      = errors.New("must be 0 beside Schedule")
+	ErrDelay     = fmt.Errorf("must be from 0 to %v, and 0 beside Immediately and Schedule", MaxEvery)
 	ErrJitter    = errors.New("must be below Every")
 	ErrTimeout   = errors.New("must not be negative")
 	ErrOption    = errors.New("is none of the constants of its type")

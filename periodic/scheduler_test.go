@@ -289,6 +289,23 @@ func TestTheFuzzyDelay(t *testing.T) {
 	})
 }
 
+func TestTheFirstRunMayBeDelayed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		j := newJournal()
+		soon, later := j.task("soon", 10*time.Second, 0), j.task("later", 10*time.Second, 0)
+		soon.Delay, later.Delay = 3*time.Second, 25*time.Second
+		stop := serve(t, scheduler(t, periodic.Options{}, soon, later))
+		time.Sleep(36 * time.Second)
+		stop()
+		if got := j.of("soon"); !slices.Equal(got, seconds(3, 13, 23, 33)) {
+			t.Errorf("soon began at %v", got)
+		}
+		if got := j.of("later"); !slices.Equal(got, seconds(25, 35)) {
+			t.Errorf("later began at %v", got)
+		}
+	})
+}
+
 func TestJitter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		j := newJournal()

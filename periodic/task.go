@@ -39,6 +39,10 @@ type Task struct {
 	// Immediately makes the first run at once, without waiting for one interval or the next date.
 	Immediately bool
 
+	// Delay is when the first run is due, from Serve or Add on, instead of one Every; 0 means one Every.
+	// It must be 0 beside Immediately and beside Schedule. Negative is refused.
+	Delay time.Duration
+
 	// Disabled keeps the task from running; it is listed all the same.
 	Disabled bool
 
@@ -144,6 +148,8 @@ func (t *Task) validate(now time.Time) error {
 		return fault(ErrInterval, "Every", t.Every)
 	case t.Schedule != nil && t.Every != 0:
 		return fault(ErrBoth, "Every", t.Every)
+	case t.Delay < 0 || t.Delay > MaxEvery || t.Delay > 0 && (t.Immediately || t.Schedule != nil):
+		return fault(ErrDelay, "Delay", t.Delay)
 	case t.Schedule == nil && t.Jitter >= t.Every, t.Jitter > MaxEvery:
 		return fault(ErrJitter, "Jitter", t.Jitter)
 	case t.Timeout < 0:

@@ -44,6 +44,7 @@ var timerSides = []timerSide{
 	{kind: "ticker"},
 	{kind: "afterfunc", base: "ticker"},
 	{kind: "every", base: "ticker", cpu: 1.1, memory: 1.1, stopped: 200 * time.Millisecond},
+	{kind: "periodic", base: "afterfunc", cpu: 1.3, bytes: 700, p99: 3 * time.Millisecond, stopped: 200 * time.Millisecond},
 	{kind: "robfig-cron", peer: true, base: "ticker"},
 	{kind: "gocron", peer: true, base: "ticker"},
 }

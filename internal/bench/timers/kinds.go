@@ -7,14 +7,17 @@ package timers
 
 import (
 	"context"
+	"errors"
+	"strconv"
 	"sync"
 	"time"
 
 	"github.com/mainstay-go/mainstay/looping"
+	"github.com/mainstay-go/mainstay/periodic"
 )
 
 // Kinds are those that need nothing but this module.
-var Kinds = []Kind{Ticker, AfterFunc, Every}
+var Kinds = []Kind{Ticker, AfterFunc, Every, Periodic}
 
 // Ticker is a goroutine with a time.Ticker for each call: what everybody writes by hand.
 var Ticker = Kind{Name: "ticker", Start: func(p Plan, tick func(i int)) (func() error, error) {
@@ -99,4 +102,29 @@ var Every = Kind{Name: "every", Start: func(p Plan, tick func(i int)) (func() er
 		wg.Wait()
 		return nil
 	}, nil
+}}
+
+// Periodic is a task of one periodic.Scheduler for each call, with a name and a state.
+var Periodic = Kind{Name: "periodic", Start: func(p Plan, tick func(i int)) (func() error, error) {
+	s, err := periodic.New(periodic.Options{})
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	stop := func() error {
+		cancel()
+		return <-done
+	}
+	for i := range p.Calls {
+		err := s.Add(periodic.Task{Name: strconv.Itoa(i), Every: p.Interval, Delay: p.Delay(i), Run: func(context.Context) error {
+			tick(i)
+			return nil
+		}})
+		if err != nil {
+			return nil, errors.Join(err, stop())
+		}
+	}
+	return stop, nil
 }}
