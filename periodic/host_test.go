@@ -115,7 +115,7 @@ func TestHostLeasesRefuseADamagedFile(t *testing.T) {
 
 // TestOnceOnAHostOfThree starts three workers; the one that runs the task is killed, the next drained.
 func TestOnceOnAHostOfThree(t *testing.T) {
-	const patience = 30 * time.Second
+	const patience = time.Minute
 	type said struct {
 		worker int
 		token  int64
@@ -159,11 +159,11 @@ func TestOnceOnAHostOfThree(t *testing.T) {
 		cmds, stdins = append(cmds, cmd), append(stdins, in)
 	}
 
-	timeout := time.After(patience)
 	gone := map[int]bool{}
 	var last said
 	// next waits for a run of somebody who is not gone; nobody's token may fall, and no two share one.
 	next := func() said {
+		timeout := time.After(patience)
 		for {
 			select {
 			case s := <-heard:

@@ -29,8 +29,9 @@ type hostLeases struct {
 }
 
 type hostLease struct {
-	file  *os.File
-	token int64
+	file   *os.File
+	holder string
+	token  int64
 }
 
 // HostLeases returns leases that are held by one process of this host each: locks on files in dir, which
@@ -54,8 +55,14 @@ func (l *hostLeases) Acquire(ctx context.Context, name, holder string, _ time.Du
 	if err := context.Cause(ctx); err != nil {
 		return Grant{}, err
 	}
-	if l.held[name] != nil {
-		return Grant{Holder: "this process"}, nil
+	if h := l.held[name]; h != nil {
+		if h.holder != holder {
+			return Grant{Holder: h.holder}, nil
+		}
+		// It gave up what it could not renew in time, or did not hear that it has it.
+		if err := l.dropLocked(name); err != nil {
+			return Grant{}, err
+		}
 	}
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return Grant{}, err
@@ -70,7 +77,7 @@ func (l *hostLeases) Acquire(ctx context.Context, name, holder string, _ time.Du
 		f.Close()
 		return g, err
 	}
-	l.held[name] = &hostLease{f, g.Token}
+	l.held[name] = &hostLease{f, holder, g.Token}
 	return g, nil
 }
 

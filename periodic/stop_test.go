@@ -118,8 +118,7 @@ func TestOnlyOneServes(t *testing.T) {
 
 func TestX14TasksComeAndGoWhileItStops(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var s *periodic.Scheduler
-		s = scheduler(t, periodic.Options{Concurrency: 2})
+		s := scheduler(t, periodic.Options{Concurrency: 2})
 		for i := range 10 {
 			n := 0
 			err := s.Add(periodic.Task{Name: fmt.Sprint(i), Every: time.Second, Overlap: periodic.OverlapQueue, Run: func(ctx context.Context) error {

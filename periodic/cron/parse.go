@@ -46,7 +46,7 @@ const (
 const options = parser.SecondOptional | parser.Minute | parser.Hour | parser.Dom | parser.Month | parser.Dow |
 	parser.Descriptor | parser.DowOrDom
 
-var fields = parser.NewParser(options).WithMaxSearchYears(maxYears)
+var fields = parser.MustNewParser(options).WithMaxSearchYears(maxYears)
 
 // Parse returns the calendar of an expression in a time zone; an empty zone means Local. The error is an
 // [*Error].
