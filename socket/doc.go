@@ -33,6 +33,21 @@
 //	}
 //	err = service.Launch(ctx, service.Options{Workers: 2}, srv)
 //
+// # Sockets of workers
+//
+// Where several workers serve at an address of TCP, each has a socket of its own there, made and kept by
+// the launcher. The kernel sends each new connection to one of them at random, so that with many
+// connections all workers have nearly equal parts: of 1,024 on 4 workers, at most 1.2 times the mean. The
+// queue of a worker that dies belongs to the one that replaces it; until that is ready, and while a
+// worker hangs or is not ready yet, new connections go to the others, and one of them serves what was
+// queued. So a killed worker takes with it what it had accepted, and nothing that waited.
+//
+// [Config].Shared has all workers accept from one socket instead, as they do from unix sockets and from
+// those that a service manager passed. A port that another program listens on is refused either way.
+//
+// Peers whose packets arrive with a time to live of 255, such as a load balancer one hop away that is set
+// up so, are not held off by the usual gate of a stop: what they send in its last moments may be reset.
+//
 // Worker processes, passed sockets and emptying the queue without loss exist on Linux; elsewhere a
 // Listener is one of package net with the same methods.
 package socket
