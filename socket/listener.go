@@ -203,14 +203,14 @@ func (l *Listener) Close() error {
 //
 // [Listener.Resume] takes a drain back that has not come to its end.
 func (l *Listener) Shutdown(ctx context.Context) error {
-	t := l.beginDrain(drain.From(ctx))
+	t, resumed := l.beginDrain(drain.From(ctx))
 	if t == nil {
 		return nil
 	}
 	select {
 	case <-t.over:
 		return nil
-	case <-t.resumed:
+	case <-resumed:
 		return ErrResumed
 	case <-ctx.Done():
 	}
@@ -223,20 +223,21 @@ func (l *Listener) Shutdown(ctx context.Context) error {
 	return nil
 }
 
-// beginDrain returns the term that is to drain, nil if there is nothing to wait for.
-func (l *Listener) beginDrain(why drain.Reason) *term {
+// beginDrain returns the term that is to drain, nil if there is nothing to wait for, and the channel that
+// is closed when the drain is taken back.
+func (l *Listener) beginDrain(why drain.Reason) (*term, <-chan struct{}) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	t := l.term
 	switch {
 	case t == nil:
-		return nil
+		return nil, nil
 	case t.ln == nil, // without a first Accept none follows
 		(why == drain.Replace || why == drain.Shrink) && !t.lease.Abandoned():
 		l.endLocked()
-		return nil
+		return nil, nil
 	case t.draining:
-		return t
+		return t, t.resumed
 	}
 	t.draining, t.gated = true, true // before the gate: connections may inherit it from then on
 	t.lease.Hide()                   // the name goes first: nobody shall find it and be refused
@@ -246,7 +247,7 @@ func (l *Listener) beginDrain(why drain.Reason) *term {
 	// Accept goes on as before until handshakes under way have had their time, then looks once more.
 	t.until = time.Now().Add(settle)
 	t.rest()
-	return t
+	return t, t.resumed
 }
 
 // ErrResumed is what Shutdown returns when [Listener.Resume] took it back.
