@@ -148,7 +148,7 @@ func shutFilter(fd int) (*Gate, error) {
 		return nil, err
 	}
 	const tcpFlags, syn, synAck = 13, 0x02, 0x12
-	err := syscall.AttachLsf(fd, []syscall.SockFilter{
+	err := load(fd, syscall.SO_ATTACH_FILTER, []syscall.SockFilter{
 		{Code: syscall.BPF_LD | syscall.BPF_B | syscall.BPF_ABS, K: tcpFlags},
 		{Code: syscall.BPF_ALU | syscall.BPF_AND | syscall.BPF_K, K: synAck},
 		{Code: syscall.BPF_JMP | syscall.BPF_JEQ | syscall.BPF_K, Jf: 1, K: syn},
@@ -156,9 +156,11 @@ func shutFilter(fd int) (*Gate, error) {
 		{Code: syscall.BPF_RET | syscall.BPF_K, K: 0xffffffff},
 	})
 	if err != nil {
-		return nil, os.NewSyscallError("setsockopt", err)
+		return nil, err
 	}
-	return &Gate{open: func(fd int) error { return os.NewSyscallError("setsockopt", syscall.DetachLsf(fd)) }}, nil
+	return &Gate{open: func(fd int) error {
+		return os.NewSyscallError("setsockopt", syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_DETACH_FILTER, 0))
+	}}, nil
 }
 
 // shutUnix takes the queue of an abstract socket its length.

@@ -59,10 +59,15 @@ const bpfMod = 0x90 // BPF_MOD, which package syscall lacks
 // that nobody has is the kernel's own choice among the members. It is syscall.EINVAL for a socket
 // that never had another beside it.
 func attach(fd int, insns []syscall.SockFilter) error {
+	return load(fd, soAttachReusePortCBPF, insns)
+}
+
+// load gives a socket a program by the option that is for its kind.
+func load(fd, option int, insns []syscall.SockFilter) error {
 	prog := syscall.SockFprog{Len: uint16(len(insns)), Filter: &insns[0]}
 	// The one call of package syscall that passes bytes as they are.
 	raw := unsafe.String((*byte)(unsafe.Pointer(&prog)), unsafe.Sizeof(prog))
-	err := syscall.SetsockoptString(fd, syscall.SOL_SOCKET, soAttachReusePortCBPF, raw)
+	err := syscall.SetsockoptString(fd, syscall.SOL_SOCKET, option, raw)
 	runtime.KeepAlive(insns)
 	runtime.KeepAlive(&prog)
 	return os.NewSyscallError("setsockopt", err)
