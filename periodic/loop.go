@@ -11,7 +11,7 @@ import (
 // coalesce is how long the loop sleeps at least when it has more to do than wake-ups are worth: what
 // falls due meanwhile is done with the next one.
 const (
-	coalesce     = int64(500 * time.Microsecond)
+	coalesce     = int64(200 * time.Microsecond)
 	coalesceFrom = 8 // things done in one turn
 )
 
