@@ -53,7 +53,7 @@ var _ = asProgram("slots", func() {
 		workers, _ := strconv.Atoi(parts[1])
 		err = l.Add(service.Set{
 			Name: parts[0], Workers: workers, After: before,
-			Services: []service.Service{&slotServer{parts[0], socket.Server{Listener: ln}}},
+			Services: []service.Service{&slotServer{parts[0], socket.Server{Listener: ln, Grace: patience}}},
 		})
 		if err != nil {
 			service.Exit(err)
@@ -75,7 +75,7 @@ var _ = asProgram("moving", func() {
 		if err != nil {
 			service.Exit(err)
 		}
-		set.Services = append(set.Services, &slotServer{fmt.Sprintf("api%d", i), socket.Server{Listener: ln}})
+		set.Services = append(set.Services, &slotServer{fmt.Sprintf("api%d", i), socket.Server{Listener: ln, Grace: patience}})
 	}
 	runSets(baseOptions(), set)
 })
