@@ -159,7 +159,7 @@ func (s *shell) listenTo(c *child) {
 		case wire.Bind:
 			s.work.Go(func() { s.bind(c, m) })
 		case wire.Accept:
-			s.accept(c, m)
+			s.work.Go(func() { s.accept(c, m) })
 		case wire.Done:
 			s.post(core.Event{Kind: core.EventReset, Incarnation: inc, Count: int(m.Re), Text: m.Error})
 		}
@@ -208,6 +208,12 @@ func (s *shell) listener(c *child, m wire.Message) (key, addr string, err error)
 // accept gives a worker the socket of its slot, now that it accepts there.
 func (s *shell) accept(c *child, m wire.Message) {
 	place := proc.Place{Set: c.identity.Set, Slot: c.identity.Slot}
+	ctx, cancel := context.WithTimeout(s.ending, bindTimeout)
+	defer cancel()
+	if err := proc.Self().Table().Recall(ctx, m.Name); err != nil {
+		c.Conn.Send(wire.Message{Type: wire.Offer, Re: m.ID, Error: clip(err.Error())})
+		return
+	}
 	q, shared, err := proc.Self().Table().Give(m.Name, place)
 	if shared != nil {
 		s.journal.log(levels["warn"], "workers share a socket", "set", place.Set, "worker", place.Slot, "error", shared)

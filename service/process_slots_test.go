@@ -521,6 +521,35 @@ func TestReloadMovesAddresses(t *testing.T) {
 	f.ends(service.ExitOK)
 }
 
+// TestAddressOfNobodyStaysClosed scales a set to none: its address is closed, and stays so when main of
+// other workers asks for it, until the set is back.
+func TestAddressOfNobodyStaysClosed(t *testing.T) {
+	f := startFleet(t, "slots", withArgs("db=1=127.0.0.1:0", "api=2=127.0.0.1:0"))
+	addr := f.up().Listeners[1].Address
+	scale := func(n int) {
+		t.Helper()
+		if _, err := f.ctl.Scale(t.Context(), "api", n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	scale(0)
+	untilListening(t, addr, 0)
+	pid := f.pids("db", 1)[0]
+	sendSignal(t, pid, syscall.SIGKILL)
+	f.goes(pid)
+	f.pids("db", 1)
+	if n := listening(t, addr); n != 0 {
+		t.Errorf("%d sockets listen at the address of a set without workers", n)
+	}
+	scale(2)
+	untilListening(t, addr, 2)
+	if _, err := query("tcp", addr); err != nil {
+		t.Error(err)
+	}
+	f.signal(syscall.SIGTERM)
+	f.ends(service.ExitOK)
+}
+
 // TestFairAccept counts connections by worker: at most 1.2 times the mean on any.
 func TestFairAccept(t *testing.T) {
 	f, network, addr := slotsFleet(t, nil, "api=4=127.0.0.1:0")

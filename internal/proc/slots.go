@@ -32,6 +32,12 @@ type turnout struct {
 	left bool         // nobody of the set serves any more
 }
 
+// home is where a socket was that was given up.
+type home struct {
+	spec bind.Spec
+	addr string
+}
+
 // ErrLeft is in the error of taking a queue for a set that serves no more.
 var ErrLeft = errors.New("the set serves no more")
 
@@ -236,7 +242,7 @@ func (t *Table) Leave(set string) error {
 				return false
 			}
 		}
-		t.homes[e.spec.Key()] = e.sock.Addr
+		t.homes[e.spec.Key()] = home{e.spec, e.sock.Addr}
 		return true
 	}))
 }
@@ -269,8 +275,8 @@ const homeRetry = 3 * time.Second
 // homeLocked returns spec with the address that it had before its set left: one that asked for any port
 // gets that one again.
 func (t *Table) homeLocked(spec bind.Spec) bind.Spec {
-	if home := t.homes[spec.Key()]; home != "" && strings.HasPrefix(spec.Network, "tcp") {
-		spec.Address = home
+	if home := t.homes[spec.Key()]; home.addr != "" && strings.HasPrefix(spec.Network, "tcp") {
+		spec.Address = home.addr
 		spec.RetryUntil = max(spec.RetryUntil, homeRetry)
 	}
 	return spec

@@ -202,23 +202,30 @@ func TestLeave(t *testing.T) {
 	if _, _, err := table.Give(both, proc.Place{Set: "api", Slot: 1}); !errors.Is(err, proc.ErrLeft) {
 		t.Errorf("Give for the set that left: %v, want ErrLeft", err)
 	}
-	if err := table.DropIdle([]string{both, idle.Key()}); err != nil {
-		t.Fatal(err)
-	}
-	wantKeys(t, table, both)
-	if _, _, err := table.Give(idle.Key(), proc.Place{Set: "rpc"}); !errors.Is(err, proc.ErrLeft) {
-		t.Errorf("Give of what was dropped at the end: %v, want ErrLeft", err)
-	}
 	if err := table.Leave("rpc"); err != nil {
 		t.Fatal(err)
 	}
-	wantKeys(t, table)
+	wantKeys(t, table, idle.Key())
 	syscall.Close(mine.FD)
 	syscall.Close(others.FD)
 
 	table.Return("api")
-	ensure(t, table, anyPort)
+	ensure(t, table, anyPort) // as main of any worker does
+	wantKeys(t, table, idle.Key())
+	if addr, err := table.Addr(both); addr != mine.Addr || err != nil {
+		t.Errorf("the address that was given up is %s, %v, want %s", addr, err, mine.Addr)
+	}
+	if err := table.Recall(deadline(t), both); err != nil {
+		t.Fatal(err)
+	}
 	if back := give(t, table, both, 0); back.Addr != mine.Addr {
 		t.Errorf("a set that is back is at %s, want %s as before", back.Addr, mine.Addr)
+	}
+	if err := table.DropIdle([]string{both, idle.Key()}); err != nil {
+		t.Fatal(err)
+	}
+	wantKeys(t, table, both)
+	if _, _, err := table.Give(idle.Key(), proc.Place{Set: "rpc2"}); !errors.Is(err, proc.ErrLeft) {
+		t.Errorf("Give of what was dropped at the end: %v, want ErrLeft", err)
 	}
 }

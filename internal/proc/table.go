@@ -22,7 +22,7 @@ type Table struct {
 	held    bool
 	ending  bool                // no worker gets a socket that is not there
 	sets    map[string]*turnout // of those that were steered, or have left
-	homes   map[string]string   // where the sockets of sets that left were, by key
+	homes   map[string]home     // of the sockets that were given up with their sets, by key
 }
 
 // entry is the socket of an address, or the place of one that is being bound.
@@ -49,7 +49,7 @@ type Listener struct {
 
 // NewTable returns an empty table.
 func NewTable() *Table {
-	return &Table{sets: make(map[string]*turnout), homes: make(map[string]string)}
+	return &Table{sets: make(map[string]*turnout), homes: make(map[string]home)}
 }
 
 // Claim gives a lease of a socket for spec: one in the table that nobody has claimed, else it binds
@@ -98,11 +98,34 @@ func (t *Table) unclaimedLocked(spec *bind.Spec) *entry {
 }
 
 // Ensure binds spec, for workers to come, unless the table has that very socket; bound says that it
-// had to.
+// had to. An address that was given up with the last set that served there, see [Table.Leave], is bound
+// again when a worker is to accept there, by [Table.Recall]: that main of other workers asks for it says
+// nothing.
 func (t *Table) Ensure(ctx context.Context, spec bind.Spec) (bound bool, err error) {
+	return t.ensure(ctx, spec, false)
+}
+
+// Recall binds the address of that key again if it was given up.
+func (t *Table) Recall(ctx context.Context, key string) error {
+	t.mu.Lock()
+	home, ok := t.homes[key]
+	ok = ok && t.findLocked(key) == nil && !t.ending
+	t.mu.Unlock()
+	if !ok {
+		return nil
+	}
+	_, err := t.ensure(ctx, home.spec, true)
+	return err
+}
+
+func (t *Table) ensure(ctx context.Context, spec bind.Spec, recall bool) (bound bool, err error) {
 	for {
 		t.mu.Lock()
 		e := t.findLocked(spec.Key())
+		if _, left := t.homes[spec.Key()]; e == nil && left && !recall {
+			t.mu.Unlock()
+			return false, nil
+		}
 		if e == nil {
 			e = t.placeLocked(spec)
 			t.mu.Unlock()
@@ -158,6 +181,7 @@ func (t *Table) fill(ctx context.Context, e *entry) (*bind.Socket, error) {
 	}
 	sock.Spec = e.spec
 	e.has(sock)
+	delete(t.homes, e.spec.Key())
 	return sock, nil
 }
 
@@ -195,10 +219,13 @@ func (t *Table) Addr(key string) (string, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	e := t.findLocked(key)
-	if e == nil || e.sock == nil {
-		return "", fmt.Errorf("no listener %s", key)
+	if e != nil && e.sock != nil {
+		return e.sock.Addr, nil
 	}
-	return e.sock.Addr, nil
+	if home, ok := t.homes[key]; ok {
+		return home.addr, nil
+	}
+	return "", fmt.Errorf("no listener %s", key)
 }
 
 // Hold says whether a launcher, or a reload in this process, needs the sockets: while it does, closing
