@@ -467,8 +467,8 @@ func TestSetsStopOneAfterAnother(t *testing.T) {
 			t.Errorf("of the set that stops later: %v", err)
 		}
 	}
-	f.signal(syscall.SIGTERM)
-	f.ends(service.ExitCut)
+	f.signal(syscall.SIGINT)
+	f.ends(service.ExitFailed)
 	untilListening(t, db, 0)
 }
 
