@@ -73,3 +73,11 @@ func Verdict(c Canary, canary, old Tally) string { return c.verdict(canary, old)
 
 // QueueOf returns what waits in the queue of a listening socket, and what was dropped at it.
 func QueueOf(fd int) (queue int, drops uint64) { return queueOf(fd) }
+
+// EvenOut evens held out and returns what that moves, as from, to, number.
+func EvenOut(held []int) (moved [][3]int) {
+	for _, s := range evenOut(held) {
+		moved = append(moved, [3]int{s.from, s.to, s.n})
+	}
+	return moved
+}

@@ -122,6 +122,8 @@ func (s *shell) loop(ctx context.Context, commands <-chan command) {
 	defer beats.Stop()
 	first := s.editions[1].plan.Core
 	s.step(core.Event{Kind: core.EventBegin, Plan: &first})
+	balance := time.NewTicker(balanceEvery)
+	defer balance.Stop()
 	for s.quit == nil {
 		select {
 		case e := <-s.events:
@@ -134,6 +136,8 @@ func (s *shell) loop(ctx context.Context, commands <-chan command) {
 			s.listenForBeats()
 		case <-s.timer.C:
 			s.step(core.Event{Kind: core.EventTick})
+		case <-balance.C:
+			s.balance()
 		case <-cancelled:
 			cancelled = nil
 			s.step(core.Event{Kind: core.EventStop, By: "end of the context"})

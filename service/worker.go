@@ -178,7 +178,7 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 		w.tasks.Go(w.report)
 	case wire.Inspect:
 		w.tasks.Go(func() { w.inspect(ctx, m.Message) })
-	case wire.Successor, wire.Predecessor:
+	case wire.Successor, wire.Predecessor, wire.Relieve:
 		w.join(m)
 		return
 	case wire.Offer:
@@ -195,16 +195,20 @@ func (w *worker) obey(ctx context.Context, m proc.Incoming) {
 	closeAll(m.FDs)
 }
 
-// join takes an end of a channel between this worker and the one that it replaces, or that replaces it.
+// join takes an end of a channel between this worker and another one: that it replaces, that replaces it,
+// or that one of the two is to relieve of connections.
 func (w *worker) join(m proc.Incoming) {
 	if len(m.FDs) != 1 {
 		closeAll(m.FDs) // lost for want of room: there is no hand-over
 		return
 	}
-	if m.Type == wire.Successor {
+	switch m.Type {
+	case wire.Successor:
 		handover.Local().Successor(m.FDs[0])
-	} else {
+	case wire.Predecessor:
 		handover.Local().Predecessor(m.FDs[0])
+	case wire.Relieve:
+		handover.Local().Relieve(m.FDs[0], m.Count)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/mainstay-go/mainstay/internal/handover"
+	"github.com/mainstay-go/mainstay/internal/scoreboard"
 )
 
 // A parked connection is one that came from another server, idle, and that net/http does not know of
@@ -70,6 +71,42 @@ func (r *run) give(a handover.Arrival) bool {
 	return port.Give(a.Conn, a.Since, a.Fresh)
 }
 
+// Shed lets up to n connections move on, though the run goes on: those that are idle now, and the next
+// ones to be so.
+func (r *run) Shed(n int) int {
+	r.shed.Store(0)
+	if n == 0 || r.stopped.Load() || !r.movable.Load() {
+		return 0
+	}
+	var all []*parked
+	left := n
+	r.mu.Lock()
+	for p := range r.parked {
+		if left > 0 && r.takeLocked(p) {
+			all = append(all, p)
+			left--
+		}
+	}
+	for c := range r.conns {
+		if left > 0 && c.nudge() {
+			left--
+		}
+	}
+	r.shed.Store(int64(min(left, len(r.conns))))
+	r.mu.Unlock()
+	for _, p := range all {
+		if !r.give(p.Arrival) {
+			r.park(p.Arrival)
+		}
+	}
+	return n
+}
+
+// lets reports whether a connection that is idle now is to move on.
+func (r *run) lets() bool {
+	return r.moving.Load() || r.shed.Load() > 0 && r.shed.Add(-1) >= 0
+}
+
 // send moves a connection on that has left net/http.
 func (r *run) send(c *conn) {
 	a := handover.Arrival{Conn: c.Conn, Since: time.Now(), Fresh: c.steps > 1}
@@ -114,6 +151,7 @@ func (r *run) park(a handover.Arrival) {
 		return
 	}
 	r.parked[p] = struct{}{}
+	scoreboard.Current().Hold(1)
 	r.mu.Unlock()
 	r.keeper.sooner(p.deadline)
 }
@@ -145,6 +183,7 @@ func (r *run) takeLocked(p *parked) bool {
 		return false
 	}
 	delete(r.parked, p)
+	scoreboard.Current().Hold(-1)
 	r.lot.forget(p)
 	return true
 }
@@ -242,15 +281,12 @@ func (r *run) carried() bool {
 func (r *run) closePort() {
 	r.mu.Lock()
 	port, lot := r.port, r.lot
-	r.port, r.lot = nil, nil
 	var all []*parked
 	for p := range r.parked {
-		delete(r.parked, p)
-		if lot != nil {
-			lot.forget(p)
-		}
+		r.takeLocked(p)
 		all = append(all, p)
 	}
+	r.port, r.lot = nil, nil
 	r.mu.Unlock()
 	if port != nil {
 		port.Close()

@@ -44,6 +44,7 @@ type conn struct {
 	timed    atomic.Bool  // the socket has had a write deadline
 	heeds    atomic.Bool  // a handler has asked for farewell
 	farewell <-chan struct{}
+	counted  bool // on the scoreboard, as one that can move; guarded by run.mu
 
 	mu sync.Mutex // held to change the socket's read deadline, and to move
 }
@@ -196,13 +197,15 @@ func (c *conn) end() {
 	}
 }
 
-// nudge makes the connection move on if no request has begun.
-func (c *conn) nudge() {
+// nudge makes the connection move on if no request has begun. It reports whether that is so.
+func (c *conn) nudge() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.rule.nudge() {
-		c.setPastLocked()
+	if !c.rule.nudge() {
+		return false
 	}
+	c.setPastLocked()
+	return true
 }
 
 // look reads what came until now on a connection that is to end.
@@ -230,7 +233,7 @@ func (c *conn) follow(s http.ConnState) {
 		c.limit(c.run.idle)
 		c.rests()
 		switch {
-		case c.run.moving.Load():
+		case c.run.lets():
 			c.rule.nudge() // the next read sees it
 		case c.run.lingered.Load():
 			c.end()

@@ -36,6 +36,9 @@ without TLS goes another way: from step 2 on it moves to the successor as soon a
 client sees neither a close nor a Connection: close. If the successor dies meanwhile, connections that
 it has not begun to use come back, and the steps above hold for them. DisableHandOver forbids it.
 
+Between workers that serve on, idle connections move in the same way from those that hold many to those
+that hold few: the kernel deals them out evenly only on the average, and new workers begin with none.
+
 Connections that a handler took over, as for websockets, belong to the handler; the context of its
 request ends when Serve returns. A handler that has asked for [Draining] is waited for, so that it can
 say goodbye; if it does not end in time that is counted as a stream cut. DrainSpread lets such ends,

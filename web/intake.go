@@ -9,6 +9,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mainstay-go/mainstay/internal/scoreboard"
 )
 
 // An intake is the listener that net/http accepts from.
@@ -59,6 +61,9 @@ func (r *run) admit(nc net.Conn) (*conn, error) {
 		return nil, net.ErrClosed
 	}
 	r.conns[c] = struct{}{}
+	if c.counted = r.movable.Load(); c.counted {
+		scoreboard.Current().Hold(1)
+	}
 	c.limit(r.header) // now that a scan sees it
 	return c, nil
 }
@@ -77,6 +82,10 @@ func isOwn(nc net.Conn) bool {
 func (r *run) forget(c *conn) {
 	r.mu.Lock()
 	delete(r.conns, c)
+	if c.counted {
+		c.counted = false
+		scoreboard.Current().Hold(-1)
+	}
 	stopping := r.draining || r.cutting
 	r.mu.Unlock()
 	if stopping {

@@ -61,6 +61,7 @@ type run struct {
 	movable  atomic.Bool   // connections may move to another server
 	stopped  atomic.Bool   // Shutdown was called
 	moving   atomic.Bool   // idle connections move on
+	shed     atomic.Int64  // so many more do that are not idle yet
 	turned   atomic.Bool   // others have come or gone
 	late     *lateListener // connections that were parked
 	polled   chan struct{} // closed when the listener has been asked for connections

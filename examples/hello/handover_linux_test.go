@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -29,6 +30,7 @@ type peer struct {
 	in     *bufio.Reader
 	random *rand.Rand
 	pids   map[string]bool // of the workers that have answered
+	last   string          // of the one that answered last
 }
 
 var habits = map[string]habit{
@@ -104,7 +106,7 @@ var habits = map[string]habit{
 			return err
 		}
 		body, err := c.answer()
-		c.pids[body] = true
+		c.pids[body], c.last = true, body
 		return err
 	},
 }
@@ -156,6 +158,7 @@ type company struct {
 	wg      sync.WaitGroup
 
 	mu    sync.Mutex
+	last  map[uint64]string // worker that answered a peer last, by peer
 	lost  []string
 	moved int // peers that were served by more than one worker
 }
@@ -193,6 +196,12 @@ func (c *company) work(name string, do habit, id uint64, network, addr string, m
 			if err != nil {
 				err = fmt.Errorf("round %d: %w", n, err)
 			}
+			c.mu.Lock()
+			if c.last == nil {
+				c.last = map[uint64]string{}
+			}
+			c.last[id] = p.last
+			c.mu.Unlock()
 			c.answers.Add(1)
 			met()
 		}
@@ -205,6 +214,13 @@ func (c *company) work(name string, do habit, id uint64, network, addr string, m
 	if len(p.pids) > 1 {
 		c.moved++
 	}
+}
+
+// served returns the worker that answered each peer last.
+func (c *company) served() map[uint64]string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return maps.Clone(c.last)
 }
 
 // disband ends the work and fails the test for what was lost.
@@ -364,4 +380,51 @@ func newcomers(t *testing.T, s *server) (pids []int) {
 		}
 	}
 	return pids
+}
+
+// Connections that stay move to workers that hold fewer: here to those that are new. Their clients, half
+// of them busy, notice nothing.
+func TestConnectionsMoveToLightWorkers(t *testing.T) {
+	const clients, workers, most = 64, 4, 20 // at most 1.25 times the mean
+	s := start(t, "--listen", "127.0.0.1:0", "--workers", "2")
+	busy := &company{}
+	for i := range clients / 2 {
+		busy.wg.Go(func() {
+			busy.work("rests", habits["rests"], uint64(i), "tcp", s.host(), func() {})
+		})
+	}
+	var peers []*peer
+	for i := range clients / 2 {
+		peers = append(peers, meet(t, s.host(), uint64(i)))
+	}
+	if _, err := s.steer.Scale(t.Context(), "", workers); err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		count := map[string]int{}
+		for i, p := range peers {
+			clear(p.pids)
+			if err := habits["asks who is there"](p); err != nil {
+				t.Fatalf("connection %d: %v", i, err)
+			}
+			count[p.pid()]++
+		}
+		for _, pid := range busy.served() {
+			count[pid]++
+		}
+		heaviest := 0
+		for _, n := range count {
+			heaviest = max(heaviest, n)
+		}
+		if len(count) == workers && heaviest <= most {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("connections by worker: %v, want at most %d on each of %d", count, most, workers)
+		}
+	}
+	busy.disband(t)
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
 }

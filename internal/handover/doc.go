@@ -12,6 +12,9 @@
 //   - else, where the launcher gave this process a [Hub.Successor], they go there, by descriptor. That
 //     comes first where there are several.
 //
+// A server that goes on may give connections away too: the launcher joins a process that holds many with
+// one that holds few by [Hub.Relieve], and the first one's servers are asked for some.
+//
 // # Between processes
 //
 // The launcher makes a [Pair] and gives both ends away. Packets, one connection each, go over it with

@@ -14,12 +14,13 @@ import (
 // A Hub is where the servers of a process meet those that come after them: of its next generation, or
 // of the process that takes its place. Its methods may be called from many goroutines.
 type Hub struct {
-	mu    sync.Mutex
-	ports []*Port  // open ones, the newest last
-	out   *outLink // to the successor; nil without one
-	ins   map[*inLink]struct{}
-	held  int // how many hold it
-	lobby []waiting
+	mu     sync.Mutex
+	ports  []*Port  // open ones, the newest last
+	out    *outLink // to the successor; nil without one
+	relief *outLink // to a process that has less to do; nil without one
+	ins    map[*inLink]struct{}
+	held   int // how many hold it
+	lobby  []waiting
 }
 
 // waiting is a connection for whoever opens a port for its key next.
@@ -66,6 +67,10 @@ type Owner interface {
 
 	// Adopt gives the owner a connection, for good.
 	Adopt(Arrival)
+
+	// Shed asks the owner to give away up to n connections, those that are idle now and those that are
+	// so soon. It returns how many these may be at most. Shed(0) takes the rest of that back.
+	Shed(n int) int
 
 	// Changed says that Able or Pending of the owner's Port may have changed.
 	Changed()
@@ -125,10 +130,12 @@ func (p *Port) Close() {
 	p.hub.mu.Lock()
 	p.closed = true
 	p.hub.ports = slices.DeleteFunc(p.hub.ports, func(o *Port) bool { return o == p })
-	out := p.hub.out
+	outs := []*outLink{p.hub.out, p.hub.relief}
 	p.hub.mu.Unlock()
-	if out != nil {
-		out.abandon(p)
+	for _, out := range outs {
+		if out != nil {
+			out.abandon(p)
+		}
 	}
 }
 
@@ -165,7 +172,7 @@ func (h *Hub) nextLocked(p *Port) *Port {
 func (p *Port) Give(nc net.Conn, since time.Time, fresh bool) bool {
 	h := p.hub
 	h.mu.Lock()
-	if out := h.out; out != nil && out.serves(p.key) {
+	if out := h.outLocked(p.key); out != nil {
 		if c, ok := nc.(syscall.Conn); ok {
 			if raw, err := c.SyscallConn(); err == nil {
 				p.pending++
@@ -188,6 +195,17 @@ func (p *Port) Give(nc net.Conn, since time.Time, fresh bool) bool {
 	}
 	h.mu.Unlock()
 	return false
+}
+
+// outLocked returns the channel for a connection of key, nil without one.
+func (h *Hub) outLocked(key string) *outLink {
+	switch {
+	case h.out != nil && h.out.serves(key):
+		return h.out
+	case h.relief != nil && h.relief.spend(key):
+		return h.relief
+	}
+	return nil
 }
 
 // taken notes that a parcel of p needs no more care.
@@ -254,17 +272,30 @@ func (h *Hub) left(l *outLink) {
 	if h.out == l {
 		h.out = nil
 	}
+	relieved := h.relief == l
+	if relieved {
+		h.relief = nil
+	}
 	h.mu.Unlock()
+	if relieved {
+		for _, p := range h.open() {
+			p.owner.Shed(0)
+		}
+	}
 }
 
 // changed tells all owners.
 func (h *Hub) changed() {
-	h.mu.Lock()
-	ports := slices.Clone(h.ports)
-	h.mu.Unlock()
-	for _, p := range ports {
+	for _, p := range h.open() {
 		p.owner.Changed()
 	}
+}
+
+// open returns all ports.
+func (h *Hub) open() []*Port {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.ports)
 }
 
 // keys returns what the servers of this process have ports for.

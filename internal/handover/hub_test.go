@@ -18,6 +18,7 @@ import (
 type server struct {
 	closed  atomic.Bool // accepts nothing
 	changes atomic.Int64
+	shed    atomic.Int64 // what Shed was asked for
 
 	mu  sync.Mutex
 	got []handover.Arrival
@@ -25,6 +26,10 @@ type server struct {
 
 func (s *server) Accepts() bool { return !s.closed.Load() }
 func (s *server) Changed()      { s.changes.Add(1) }
+func (s *server) Shed(n int) int {
+	s.shed.Store(int64(n))
+	return n
+}
 func (s *server) Adopt(a handover.Arrival) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -411,3 +411,43 @@ func TestThroughSeveral(t *testing.T) {
 		t.Error("something is pending")
 	}
 }
+
+// A process that holds many connections gives away as many as it is asked for, to one that serves the
+// same, and no more.
+func TestRelief(t *testing.T) {
+	const n = 7
+	ln := listen(t, "tcp", "127.0.0.1:0")
+	a, b := handover.NewHub(), handover.NewHub()
+	heavy, other, light := &server{}, &server{}, &server{}
+	p := a.Open(key, heavy)
+	a.Open("another key", other)
+	heavy.closed.Store(true)
+	b.Open(key, light)
+	out, in := joined(t)
+	b.Predecessor(in)
+	a.Relieve(out, n)
+	if !eventually(func() bool { return heavy.shed.Load() == n }) {
+		t.Fatal("the server was not asked for connections")
+	}
+	if p.Able() {
+		t.Error("relief counts as a successor")
+	}
+	var client, served net.Conn
+	for i := range n + 1 {
+		client, served = connect(t, ln)
+		if gone := p.Give(served, time.Now(), false); gone != (i < n) {
+			t.Fatalf("connection %d of %d was taken: %t", i+1, n, gone)
+		}
+	}
+	converse(t, client, served)
+	light.await(t, n)
+	if !eventually(func() bool { return heavy.shed.Load() == 0 }) {
+		t.Error("relief has no end")
+	}
+	if other.shed.Load() != 0 || len(heavy.arrivals()) > 0 || p.Pending() != 0 {
+		t.Errorf("another server was asked for %d, %d came back, %d are pending", other.shed.Load(), len(heavy.arrivals()), p.Pending())
+	}
+	for _, arrived := range light.arrivals() {
+		arrived.Conn.Close()
+	}
+}

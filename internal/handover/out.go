@@ -30,6 +30,7 @@ type outLink struct {
 	ledger ledger
 	keys   map[string]bool // that the other side serves; nil until its hello
 	denied map[string]bool // of which it refused a connection
+	left   int             // connections that may go there, where that is for relief
 	broken bool            // by us
 	gone   bool
 	timer  *time.Timer // for its next answer; stopped while it owes none
@@ -208,6 +209,7 @@ func (l *outLink) greeted(p packet) {
 	}
 	l.notify()
 	l.hub.changed()
+	l.hub.shed(l)
 }
 
 // breakOff ends the channel from this side. What the other side has answered for by now, or could

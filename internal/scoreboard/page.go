@@ -11,7 +11,7 @@ import (
 
 const (
 	magic       = 0x6d61696e73746179 // "mainstay"
-	pageVersion = 1
+	pageVersion = 2
 	pageSize    = 4096
 
 	// A machine has more cores than this at times; they then share stripes, which costs a little.
@@ -36,6 +36,8 @@ type page struct {
 
 	_       [28]byte
 	lost    [8]atomic.Uint64
+	held    atomic.Int64
+	_       [56]byte
 	starts  [numBuckets]atomic.Int64
 	stripes [numStripes]stripe
 }
@@ -93,7 +95,7 @@ func (p *page) running(bucket uint32) (n int) {
 }
 
 func (p *page) read() Counts {
-	c := Counts{Beat: p.beat.Load(), Serving: p.serving.Load() != 0, Goroutines: int(p.goroutines.Load())}
+	c := Counts{Beat: p.beat.Load(), Serving: p.serving.Load() != 0, Goroutines: int(p.goroutines.Load()), Held: int(p.held.Load())}
 	for bucket := range uint32(numBuckets) {
 		n := p.running(bucket)
 		if n <= 0 {

@@ -63,6 +63,7 @@ type Counts struct {
 	Lost    [NumCauses]uint64 // by Cause
 
 	Goroutines int // at the last beat
+	Held       int // connections that may move to another process
 }
 
 // Left returns the requests of a process that has ended with these counts which it neither finished nor
@@ -168,6 +169,9 @@ func (b *Board) Beat(mono int64) {
 	b.page.turn(mono)
 	b.page.beat.Store(mono)
 }
+
+// Hold counts n connections more that may move to another process, or fewer if n is negative.
+func (b *Board) Hold(n int64) { b.page.held.Add(n) }
 
 // SetGoroutines notes how many goroutines there are.
 func (b *Board) SetGoroutines(n int) { b.page.goroutines.Store(uint32(n)) }

@@ -20,7 +20,7 @@ var full = wire.Message{
 		StartTimeout: 6, ShutdownTimeout: -1, RestartMethod: "mutate",
 	},
 	Name: "tcp :80", Names: []string{"tcp :81"}, Addr: "127.0.0.1:80", Slot: 5, Own: true, Spec: []byte(`{"network":"tcp"}`), Reason: "stop",
-	Timeout: -1, Cut: 6, Text: "a line", Body: []byte(`[1,2]`),
+	Timeout: -1, Cut: 6, Count: 9, Text: "a line", Body: []byte(`[1,2]`),
 }
 
 func TestCodecRoundTrip(t *testing.T) {

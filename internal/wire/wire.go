@@ -63,6 +63,7 @@ const (
 
 	Successor   = "successor"   // as descriptor, a channel to the worker that takes its place
 	Predecessor = "predecessor" // the other end: what comes there is to be taken over
+	Relieve     = "relieve"     // as descriptor, a channel to a worker that holds fewer connections: give it Count
 )
 
 // Types of messages both ways, and from a probe to the launcher.
@@ -90,6 +91,7 @@ type Message struct {
 	Reason   string          `json:"reason,omitempty"`  // of a drain, as drain.Reason spells it
 	Timeout  int64           `json:"timeout,omitempty"` // nanoseconds; negative is without end
 	Cut      int             `json:"cut,omitempty"`
+	Count    int             `json:"count,omitempty"` // of connections
 	Text     string          `json:"text,omitempty"`
 	Body     json.RawMessage `json:"body,omitempty"`
 }
