@@ -237,7 +237,9 @@ func (r *run) shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	first := !r.draining
 	r.draining = true
-	r.replaced = drain.From(ctx) == drain.Replace
+	if first {
+		r.replaced = drain.From(ctx) == drain.Replace
+	}
 	r.mu.Unlock()
 	if first {
 		moving := r.yields() && r.able()

@@ -250,8 +250,8 @@ func TestNoConnectionIsClosedInReloads(t *testing.T) {
 		workers, listen string
 		reloads         int
 	}{
-		"two workers":        {"2", "127.0.0.1:0", 25},
-		"in this process":    {"1", "127.0.0.1:0", 25},
+		"two workers":        {"2", "127.0.0.1:0", 15},
+		"in this process":    {"1", "127.0.0.1:0", 15},
 		"over a unix socket": {"2", "unix:", 5},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -426,5 +426,30 @@ func TestConnectionsMoveToLightWorkers(t *testing.T) {
 	busy.disband(t)
 	if code := s.stop(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// A stop that comes in the middle of a reload within this process answers every client once more.
+func TestStopInTheMiddleOfAReload(t *testing.T) {
+	for i := range 10 {
+		s := start(t, "--listen", "127.0.0.1:0", "--workers", "1")
+		var clients sync.WaitGroup
+		var answers atomic.Int64
+		for range 16 {
+			clients.Go(func() {
+				if err := post(s.host(), &answers); err != nil {
+					t.Errorf("stop %d: lost: %v", i, err)
+				}
+			})
+		}
+		for end := time.Now().Add(patience); answers.Load() < 500 && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		s.cmd.Process.Signal(syscall.SIGHUP)
+		time.Sleep(time.Duration(4*i) * time.Millisecond)
+		if code := s.stop(); code != 0 {
+			t.Errorf("stop %d: exit code %d, want 0", i, code)
+		}
+		clients.Wait()
 	}
 }

@@ -39,7 +39,7 @@ func Local() *Hub { return local }
 
 // Hold keeps connections that are given away while nobody is there for them, until somebody opens a
 // port for their key: another generation is to come. The function that it returns ends that, once:
-// what nobody came for is closed.
+// what nobody came for goes back to a server of its key, if one is left, and is closed if not.
 func (h *Hub) Hold() (release func()) {
 	h.mu.Lock()
 	h.held++
@@ -52,11 +52,23 @@ func (h *Hub) Hold() (release func()) {
 			left, h.lobby = h.lobby, nil
 		}
 		h.mu.Unlock()
-		for _, w := range left {
-			w.arrival.Conn.Close()
-		}
 		h.changed()
+		for _, w := range left {
+			h.goBack(w)
+		}
 	})
+}
+
+// goBack gives a connection to the newest server of its key, whether it still accepts or not.
+func (h *Hub) goBack(w waiting) {
+	for _, p := range slices.Backward(h.open()) {
+		if p.key == w.key {
+			w.arrival.Returned = true
+			p.owner.Adopt(w.arrival)
+			return
+		}
+	}
+	w.arrival.Conn.Close()
 }
 
 // An Owner is a server as a Hub sees it.

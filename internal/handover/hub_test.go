@@ -142,14 +142,26 @@ func TestHold(t *testing.T) {
 	if !old.Able() || !old.Give(served, time.Now(), false) {
 		t.Fatal("a connection was not kept")
 	}
-	h.Open("a key that goes", &server{}).Give(unserved, time.Now(), false)
+	gone := h.Open("a key that goes", &server{})
+	gone.Give(unserved, time.Now(), false)
+	gone.Close()
 	old.Close()
 	next := &server{}
 	p := h.Open(key, next)
 	converse(t, client, next.await(t, 1)[0].Conn)
+	back, again := connect(t, ln)
+	if !p.Give(again, time.Now(), false) {
+		t.Fatal("a connection was not kept")
+	}
+	next.closed.Store(true)
 	release()
+	if a := next.await(t, 2)[1]; !a.Returned {
+		t.Error("a connection that nobody came for does not say that it comes back")
+	} else {
+		converse(t, back, a.Conn)
+	}
 	if _, err := lost.Read(make([]byte, 1)); err != io.EOF {
-		t.Errorf("reading from a connection that nobody came for: %v, want EOF", err)
+		t.Errorf("reading from a connection that nobody is left for: %v, want EOF", err)
 	}
 	if p.Able() {
 		t.Error("somebody is there after the hold")
