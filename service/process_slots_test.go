@@ -272,8 +272,8 @@ func TestQueueOfAKilledWorker(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					defer c.Close()
 					go func() {
+						defer c.Close()
 						_, err := queryOver(c)
 						answered.Add(1)
 						answers <- err
@@ -555,12 +555,14 @@ func TestFairAccept(t *testing.T) {
 	f, network, addr := slotsFleet(t, nil, "api=4=127.0.0.1:0")
 	const n, workers = 1024, 4
 	counts := map[int]int{}
+	var conns []net.Conn
 	for range n {
 		c, err := net.Dial(network, addr)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close() // all at a time
+		defer c.Close()
+		conns = append(conns, c) // all at a time
 		pid, err := queryOver(c)
 		if err != nil {
 			t.Fatal(err)
@@ -575,6 +577,9 @@ func TestFairAccept(t *testing.T) {
 		t.Errorf("%d connections came to workers as %v, want at most %d on each of %d", n, each, n/workers*12/10, workers)
 	}
 	t.Logf("connections by worker: %v", each)
+	for _, c := range conns {
+		c.Close() // a drain would wait for it
+	}
 	f.signal(syscall.SIGTERM)
 	f.ends(service.ExitOK)
 }
