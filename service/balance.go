@@ -14,7 +14,7 @@ import (
 // balanceEvery is how often the launcher looks whether the workers of a set hold about as many
 // connections each. The kernel deals out new ones evenly, but only on the average: of 64 clients that
 // stay, one of four workers has 20 and more in two cases of five.
-const balanceEvery = time.Second
+const balanceEvery = 2 * time.Second
 
 // tolerance is what the heaviest worker may hold over the mean before connections move, in parts of 8.
 const tolerance = 1
