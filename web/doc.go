@@ -31,10 +31,11 @@ is not safe to repeat is lost. [Server.Shutdown] goes this way instead:
  4. Requests that run, or have begun to arrive, are waited for until the context ends. Then all is
     cut, and counted.
 
-Where a successor is there, a new worker or the next generation in this process, an HTTP/1.1 connection
-without TLS goes another way: from step 2 on it moves to the successor as soon as it is idle. Its
-client sees neither a close nor a Connection: close. If the successor dies meanwhile, connections that
-it has not begun to use come back, and the steps above hold for them. DisableHandOver forbids it.
+Where a successor is there, a new worker or the next generation in this process, or a sibling, as the
+number of workers is reduced, an HTTP/1.1 connection without TLS goes another way: from step 2 on it
+moves there as soon as it is idle. Its client sees neither a close nor a Connection: close. If the
+successor dies meanwhile, connections that it has not begun to use come back, and the steps above hold
+for them. DisableHandOver forbids it.
 
 Between workers that serve on, idle connections move in the same way from those that hold many to those
 that hold few: the kernel deals them out evenly only on the average, and new workers begin with none.

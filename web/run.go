@@ -78,7 +78,7 @@ type run struct {
 	cut      int  // requests lost by that
 	conns    map[*conn]struct{}
 	kept     map[*conn]struct{} // hijacked, and their handlers run
-	replaced bool               // by a successor
+	replaced bool               // by a successor, or by siblings
 	port     *handover.Port
 	lot      *lot // of parked; nil before the first
 	parked   map[*parked]struct{}
@@ -238,7 +238,8 @@ func (r *run) shutdown(ctx context.Context) error {
 	first := !r.draining
 	r.draining = true
 	if first {
-		r.replaced = drain.From(ctx) == drain.Replace
+		why := drain.From(ctx)
+		r.replaced = why == drain.Replace || why == drain.Shrink
 	}
 	r.mu.Unlock()
 	if first {
@@ -343,7 +344,7 @@ func (r *run) endIdle() {
 	}
 }
 
-// yields reports whether a successor serves on.
+// yields reports whether others serve on.
 func (r *run) yields() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

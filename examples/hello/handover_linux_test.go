@@ -453,3 +453,19 @@ func TestStopInTheMiddleOfAReload(t *testing.T) {
 		clients.Wait()
 	}
 }
+
+// Workers that go as their number is reduced hand over to those that stay.
+func TestNoConnectionIsClosedInResizes(t *testing.T) {
+	s := start(t, "--listen", "127.0.0.1:0", "--workers", "4")
+	clients := assemble(t, 4, "tcp", s.host())
+	for _, n := range []int{2, 5, 1, 3, 1, 4} {
+		if _, err := s.steer.Scale(t.Context(), "", n); err != nil {
+			t.Fatal(err)
+		}
+		clients.further(t, 50)
+	}
+	clients.disband(t)
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}

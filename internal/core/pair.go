@@ -9,14 +9,30 @@ package core
 func (st *step) pair(set *Set, sl *Slot) {
 	for i := range sl.Leaving {
 		if w := &sl.Leaving[i]; w.Phase == Draining && w.Yields {
-			st.pairWith(set, sl, w)
+			st.pairWith(set, sl, w, &sl.Current)
 		}
 	}
 }
 
-// pairWith joins one worker with the current one of its slot, if that serves.
-func (st *step) pairWith(set *Set, sl *Slot, w *Worker) {
-	if st.Phase != Stopping && sl.Current.Phase == Ready {
-		st.act(ActionPair, set, sl, w).Heir = sl.Current.Incarnation
+// pairWith joins one worker with the current one of a slot, if that serves.
+func (st *step) pairWith(set *Set, sl *Slot, w *Worker, heir *Worker) {
+	if st.Phase != Stopping && heir.Phase == Ready {
+		st.act(ActionPair, set, sl, w).Heir = heir.Incarnation
 	}
+}
+
+// sibling returns the worker that takes over what one holds whose slot goes: each slot has another one,
+// so that no sibling gets all. It is nil if none serves.
+func (set *Set) sibling(sl *Slot) *Worker {
+	var serve []*Worker
+	for i := range set.Slots {
+		other := &set.Slots[i]
+		if other.ID < set.Spec.Workers && !other.Removed && other.Current.Phase == Ready {
+			serve = append(serve, &other.Current)
+		}
+	}
+	if len(serve) == 0 {
+		return nil
+	}
+	return serve[sl.ID%len(serve)]
 }

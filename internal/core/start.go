@@ -180,8 +180,13 @@ func (st *step) promote(set *Set, sl *Slot) {
 
 // retire drains a worker that was taken from its place.
 func (st *step) retire(set *Set, sl *Slot, w Worker, reason string) {
-	if reason == "replace" && w.Phase == Ready {
-		st.pairWith(set, sl, &w)
+	if w.Phase == Ready {
+		switch heir := set.sibling(sl); {
+		case reason == "replace":
+			st.pairWith(set, sl, &w, &sl.Current)
+		case reason == "shrink" && heir != nil:
+			st.pairWith(set, sl, &w, heir)
+		}
 	}
 	sl.Leaving = append(sl.Leaving, w)
 	st.drain(set, sl, &sl.Leaving[len(sl.Leaving)-1], reason, set.Spec.ShutdownTimeout)

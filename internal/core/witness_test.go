@@ -286,7 +286,8 @@ func (x *witness) settledFor(successor, p *process, a core.Action) {
 	}
 }
 
-// pair holds that two workers are joined only where one takes the place of the other.
+// pair holds that two workers are joined only where one serves on and the other does not: in the same
+// slot, or in one that stays where that of the other goes.
 func (x *witness) pair(a core.Action) {
 	p, heir := x.w.procs[a.Incarnation], x.w.procs[a.Heir]
 	switch {
@@ -294,8 +295,8 @@ func (x *witness) pair(a core.Action) {
 		x.failf("%s: it has nothing to hand over", showAction(a))
 	case heir == nil || heir.heard.gone || !heir.heard.ready || heir.told || heir.heard.leaving:
 		x.failf("%s, which does not serve", showAction(a))
-	case p.set != heir.set || p.slot != heir.slot || p == heir:
-		x.failf("%s, which is not of its slot", showAction(a))
+	case p.set != heir.set || p == heir:
+		x.failf("%s, which does not take its place", showAction(a))
 	case x.stopping != 0:
 		x.failf("%s while stopping", showAction(a))
 	}
