@@ -45,6 +45,7 @@ const importPolicy = `
 	socket: internal/proc internal/bind internal/drain systemd
 	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/handover internal/scoreboard control systemd
 	config: internal/ini
+	paste: internal/ini
 	logging: config internal/memfd
 	prove: control
 	workgroup: looping
