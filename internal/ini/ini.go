@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: The mainstay authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package ini reads the files of oslo.config into entries: section, key, value, line. What the values
-// mean is the caller's matter.
+// Package ini reads the files of oslo.config, by [Parse], and of PasteDeploy, by [ParseConfigParser],
+// into entries: section, key, value, line. What the values mean is the caller's matter.
 //
-// The grammar is that of oslo_config/iniparser.py 9.0.0, to the letter:
+// The grammar of Parse is that of oslo_config/iniparser.py 9.0.0, to the letter:
 //
 //   - A line is stripped at its end. An empty one ends a value.
 //   - A line that begins with a space or a tab continues the value before it, joined by a newline.
