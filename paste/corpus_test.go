@@ -176,3 +176,12 @@ func withoutSettings(t *testing.T, text string) string {
 	}
 	return string(out)
 }
+
+func readCorpus(t *testing.T, path string) string {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}

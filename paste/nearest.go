@@ -10,7 +10,7 @@ import (
 )
 
 // nearest returns at most three names that are registered for one of the kinds and resemble name, the
-// nearest first. Names that differ in more than half of their letters are no help.
+// nearest first. Names that differ in more than a third of their letters are no help.
 func (r *Registry) nearest(name string, kinds []kind) []string {
 	if r == nil || name == "" {
 		return nil
@@ -25,7 +25,7 @@ func (r *Registry) nearest(name string, kinds []kind) []string {
 			continue
 		}
 		away := distance(strings.ToLower(name), strings.ToLower(key.name))
-		if away <= max(len(name), len(key.name))/2 {
+		if away <= max(len(name), len(key.name))/3 {
 			found = append(found, candidate{key.name, away})
 		}
 	}

@@ -72,6 +72,7 @@ type part struct {
 	section *section    // nil for a URI alone
 	file    *parsedFile // of section; for a URI alone that of the reference
 	line    int         // of the reference to a factory, or of the section
+	asked   string      // the name of the section that was asked for, "" for a URI alone
 
 	factory  string // as written
 	name     string // its key in the registry, "" if it can be none

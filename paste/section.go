@@ -179,10 +179,15 @@ func (l *fileLoader) resolve(b *builder, what *object, name string, global *conf
 	default:
 		c, err = l.simple(b, st, what)
 	}
-	if err != nil || !st.filtered {
-		return c, err
+	if err != nil {
+		return nil, err
+	}
+	c.asked = s.title()
+	if !st.filtered {
+		return c, nil
 	}
 	with := l.newPart(st, what, filterWith)
+	with.asked = c.asked
 	filter, err := l.resolve(b, filterObject, st.filter, st.global, l.place(st, "filter-with"))
 	if err != nil {
 		return nil, err

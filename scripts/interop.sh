@@ -15,7 +15,7 @@ peers="curl:curl ab:apache2-utils wrk:wrk
 /usr/sbin/mariadbd:mariadb-server /usr/lib/postgresql:postgresql
 /usr/bin/python3:python3 /usr/lib/python3/dist-packages/oslo_service:python3-oslo.service
 /usr/lib/python3/dist-packages/eventlet:python3-eventlet /usr/lib/python3/dist-packages/oslo_config:python3-oslo.config
-/usr/lib/python3/dist-packages/oslo_log:python3-oslo.log"
+/usr/lib/python3/dist-packages/oslo_log:python3-oslo.log /usr/lib/python3/dist-packages/paste/deploy:python3-pastedeploy"
 
 need=
 for peer in $peers; do
