@@ -46,6 +46,7 @@ const importPolicy = `
 	service: internal/proc internal/core internal/wire internal/bind internal/memfd internal/drain internal/handover internal/scoreboard control systemd
 	config: internal/ini
 	paste: internal/ini
+	urlmap: paste
 	logging: config internal/memfd
 	prove: control
 	workgroup: looping
