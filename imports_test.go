@@ -58,6 +58,7 @@ const importPolicy = `
 
 	# 2: services
 	web: socket internal/drain internal/handover internal/scoreboard
+	middleware: logging
 	servicetest: service internal/drain
 
 	# 3: programs, and what they are made with

@@ -15,7 +15,8 @@ peers="curl:curl ab:apache2-utils wrk:wrk
 /usr/sbin/mariadbd:mariadb-server /usr/lib/postgresql:postgresql
 /usr/bin/python3:python3 /usr/lib/python3/dist-packages/oslo_service:python3-oslo.service
 /usr/lib/python3/dist-packages/eventlet:python3-eventlet /usr/lib/python3/dist-packages/oslo_config:python3-oslo.config
-/usr/lib/python3/dist-packages/oslo_log:python3-oslo.log /usr/lib/python3/dist-packages/paste/deploy:python3-pastedeploy"
+/usr/lib/python3/dist-packages/oslo_log:python3-oslo.log /usr/lib/python3/dist-packages/paste/deploy:python3-pastedeploy
+/usr/lib/python3/dist-packages/oslo_middleware:python3-oslo.middleware"
 
 need=
 for peer in $peers; do
@@ -46,4 +47,4 @@ if [ -n "$need" ]; then
 	fi
 fi
 
-exec "$go" test -tags interop -count=1 -v -timeout 10m -p 1 ./internal/bench ./periodic/sqllease ./interop
+exec "$go" test -tags interop -count=1 -v -timeout 10m -p 1 ./internal/bench ./periodic/sqllease ./middleware ./interop
