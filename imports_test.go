@@ -59,6 +59,7 @@ const importPolicy = `
 	# 2: services
 	web: socket internal/drain internal/handover internal/scoreboard
 	middleware: logging
+	proxyproto:
 	servicetest: service internal/drain
 
 	# 3: programs, and what they are made with
