@@ -15,6 +15,14 @@
 // What is lost in reloads and stops is counted by package prove, over kept connections and new ones,
 // with the same load for every server; requests that cross a close count as lost.
 //
+// The rows reload-latency take half of the load that the server has just shown to bear, sent when each
+// request is due, and look at two windows of one length in turn: from the signal of a reload to 100 ms
+// after the last old process is gone, and at rest. The row roll is the same reload without any load.
+//
+// The row fair connects all clients at once, asks over each connection which process serves, and takes
+// the worst of its rounds. With few clients it gives connections the time to move: the detail says how
+// they were dealt out, and whether any moved.
+//
 // The load generator of the other rows is a process of its own with one thread: it costs about a third of a core at full
 // load, keeps one request under way on each of 64 kept-alive connections, and checks each answer. CPU
 // time is that of all processes of a server, by their CPU clocks, over exactly the measured window.

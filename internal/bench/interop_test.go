@@ -8,8 +8,12 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
+
+	"github.com/mainstay-go/mainstay/internal/peer"
 )
 
 // TestPeersAnswer holds that each peer of the benchmarks starts, has its workers, gives the answer
@@ -44,5 +48,32 @@ func TestPeersAnswer(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// TestPeersTellWhoServes holds what the row fair needs of its peer.
+func TestPeersTellWhoServes(t *testing.T) {
+	s, err := nginx4.start(&bench{body: "hello\n"})
+	if errors.Is(err, errNotInstalled) && os.Getenv("CI") != "true" {
+		t.Skipf("no %s: make interop installs it as root on Debian", nginx4.needs)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.stop()
+	holders := make([]*holder, 64)
+	for i := range holders {
+		holders[i] = &holder{addr: s.addr}
+		defer holders[i].close()
+	}
+	pids, err := askAll(holders)
+	if err != nil {
+		t.Fatal(err)
+	}
+	workers := peer.Children(s.Pid())
+	for _, text := range pids {
+		if pid, err := strconv.Atoi(text); err != nil || !slices.Contains(workers, pid) {
+			t.Fatalf("served by %q, want one of %v", text, workers)
+		}
 	}
 }

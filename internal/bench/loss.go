@@ -9,7 +9,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"syscall"
 	"time"
 
@@ -90,10 +89,10 @@ func (l *loss) result(action string, k kind, sig syscall.Signal) result {
 }
 
 // load is the same for all servers: what any of them answers.
-func (s *server) load(b *bench, d prove.Disturbance) prove.Load {
+func (s *server) load(b *bench, disturb ...prove.Disturbance) prove.Load {
 	return prove.Load{
 		Target: "http://" + s.addr + "/", Want: []byte(b.body), Shapes: []prove.Shape{prove.Get},
-		Clients: lossClients, Fresh: lossClients / 4, Think: lossThink, Timeout: 5 * time.Second, Disturb: []prove.Disturbance{d},
+		Clients: lossClients, Fresh: lossClients / 4, Think: lossThink, Timeout: 5 * time.Second, Disturb: disturb,
 	}
 }
 
@@ -117,13 +116,18 @@ func (k kind) reloads(ctx context.Context, b *bench, sig syscall.Signal) (*loss,
 // is told from outside is all that these servers have in common.
 func (s *server) roll(sig syscall.Signal) error {
 	old := peer.Children(s.Pid())
+	gone, err := watch(old)
+	if err != nil {
+		return err
+	}
+	defer gone.close()
 	if err := s.Signal(sig); err != nil {
 		return err
 	}
-	return s.await(rollLimit, "new processes alone", func() bool {
-		now := peer.Children(s.Pid())
-		return len(now) >= s.workers && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(old, pid) })
-	})
+	if err := gone.wait(rollLimit); err != nil {
+		return fmt.Errorf("%v: %w: %s", sig, err, s.Output())
+	}
+	return s.await(rollLimit, "new processes alone", func() bool { return replaced(old, peer.Children(s.Pid()), s.workers) })
 }
 
 // stops stops one server after the other.

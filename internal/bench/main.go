@@ -65,14 +65,15 @@ func serveLoad(r io.Reader, w io.Writer) error {
 
 // A bench is one run of the benchmarks.
 type bench struct {
-	pairs  int           // of a comparison, in turn
-	window time.Duration // of one measurement of load
-	warm   time.Duration // of load before it
-	idle   time.Duration // how long an idle launcher is watched
-	self   string        // this program
-	bare   string        // the server compared with
-	hello  string        // examples/hello
-	body   string        // what hello answers, and so everybody
+	pairs   int           // of a comparison, in turn
+	window  time.Duration // of one measurement of load
+	warm    time.Duration // of load before it
+	reloads int           // in which latencies are looked at
+	idle    time.Duration // how long an idle launcher is watched
+	self    string        // this program
+	bare    string        // the server compared with
+	hello   string        // examples/hello
+	body    string        // what hello answers, and so everybody
 
 	timers      timers.Plan // of the row timers
 	timerRounds int
@@ -80,14 +81,14 @@ type bench struct {
 
 // benchmark reads the flags, runs the rows and prints the table.
 func benchmark(ctx context.Context) error {
-	b := &bench{warm: 300 * time.Millisecond, timerRounds: 5}
+	b := &bench{warm: 300 * time.Millisecond, reloads: 20, timerRounds: 5}
 	b.timers = timers.Plan{Calls: 100_000, Interval: time.Second, Warm: 2 * time.Second, Window: 10 * time.Second}
 	flag.IntVar(&b.pairs, "pairs", 15, "pairs of each comparison, measured in turn")
 	flag.DurationVar(&b.window, "window", 2*time.Second, "length of one measurement under load")
 	flag.DurationVar(&b.idle, "idle", time.Minute, "how long the idle launcher is watched")
 	flag.StringVar(&b.hello, "hello", "", "program to measure; default examples/hello, built from here")
 	only := flag.String("rows", "", "run the rows whose name this `regexp` matches; default all")
-	quick := flag.Bool("quick", false, "3 pairs, half a second each, 10 s idle: to try the harness, not to judge by")
+	quick := flag.Bool("quick", false, "3 pairs, half a second each, 3 reloads, 10 s idle: to try the harness, not to judge by")
 	list := flag.Bool("list", false, "list the rows and end")
 	record := flag.String("record", "", "write the result into this Markdown `file` too")
 	strict := flag.Bool("strict", false, "end with 1 if a target was not reached")
@@ -96,7 +97,7 @@ func benchmark(ctx context.Context) error {
 		return fmt.Errorf("unknown argument %q", flag.Arg(0))
 	}
 	if *quick {
-		b.pairs, b.window, b.idle = 3, 500*time.Millisecond, 10*time.Second
+		b.pairs, b.reloads, b.window, b.idle = 3, 3, 500*time.Millisecond, 10*time.Second
 		b.timerRounds, b.timers.Warm, b.timers.Window = 1, time.Second, 2*time.Second
 	}
 	if b.pairs < 1 || b.window <= 0 || b.idle <= 0 {
@@ -108,7 +109,7 @@ func benchmark(ctx context.Context) error {
 	}
 	if *list {
 		for _, r := range rows {
-			fmt.Printf("%-12s %s\n", r.name, r.about)
+			fmt.Printf("%-21s %s\n", r.name, r.about)
 		}
 		return nil
 	}

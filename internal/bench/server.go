@@ -46,9 +46,15 @@ var (
 	bare = kind{name: "bare net/http", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
 		return exec.Command(b.bare, "-listen", addr, "-body", b.body), nil
 	}}
+	bare2 = kind{name: "bare net/http, GOMAXPROCS 2", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
+		cmd, err := bare.command(b, dir, addr)
+		cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
+		return cmd, err
+	}}
 	inProcess   = hello("hello in process", 0)
 	twoWorkers  = hello("hello, 2 workers", 2)
 	twoWorkers1 = hello("hello, 2 workers, procs 1", 2, "--procs", "1")
+	fourWorkers = hello("hello, 4 workers", 4)
 
 	// withShutdown is what many programs do at TERM.
 	withShutdown = kind{name: "http.Server.Shutdown", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
@@ -56,7 +62,8 @@ var (
 	}}
 
 	haproxy = kind{name: "HAProxy", needs: "/usr/sbin/haproxy", workers: 1, command: haproxyCommand} // one, with threads
-	nginx   = kind{name: "nginx", needs: "/usr/sbin/nginx", workers: 2, command: nginxCommand}
+	nginx   = nginxWith("nginx", 2)
+	nginx4  = nginxWith("nginx, 4 workers", 4)
 	// gthread is the worker that keeps connections alive; the default one closes each.
 	gunicorn = kind{name: "gunicorn", needs: "/usr/bin/gunicorn", workers: 2, command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
 		return python(b, dir, "/usr/bin/gunicorn", "--chdir", dir, "--bind", addr, "--workers", "2",
@@ -80,9 +87,11 @@ func hello(name string, workers int, args ...string) kind {
 	}}
 }
 
-func nginxCommand(b *bench, dir, addr string) (*exec.Cmd, error) {
-	path, err := configured(b, dir, addr, "nginx.conf")
-	return exec.Command("/usr/sbin/nginx", "-p", dir, "-c", path), err
+func nginxWith(name string, workers int) kind {
+	return kind{name: name, needs: "/usr/sbin/nginx", workers: workers, command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
+		path, err := configured(b, dir, addr, "nginx.conf")
+		return exec.Command("/usr/sbin/nginx", "-p", dir, "-c", path, "-g", fmt.Sprintf("worker_processes %d;", workers)), err
+	}}
 }
 
 // haproxyCommand is a master with a worker, as units run it.
