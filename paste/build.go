@@ -31,6 +31,7 @@ type builder struct {
 	files    map[string]*parsedFile
 	stack    []frame
 	nests    []nest
+	visited  map[*section]bool // all that were entered, if anybody wants to know
 	parts    int
 }
 
@@ -133,6 +134,9 @@ func (b *builder) enter(l *fileLoader, s *section, what *object, global *conf, f
 		return from.fail("references are nested deeper than %d", maxNesting)
 	}
 	b.stack = append(b.stack, f)
+	if b.visited != nil {
+		b.visited[s] = true
+	}
 	return nil
 }
 

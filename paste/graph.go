@@ -42,24 +42,69 @@ func (f *File) Graph(name string) (*Node, error) {
 	if name == "" {
 		name = "main"
 	}
-	b := f.builder()
-	b.anything = true
-	what := f.objectNamed(name)
-	p, err := f.resolve(b, what, name)
-	if err == nil {
-		var node *Node
-		if node, err = b.node(p); err == nil {
-			return node, nil
+	n, _, err := f.graph(f.objectNamed(name), name)
+	return n, err
+}
+
+// GraphOf is [File.Graph] of one of [File.Sections]: a filter and an application may have one name.
+func (f *File) GraphOf(s Section) (*Node, error) {
+	n, _, err := f.graph(objectOf(s.Kind), s.Name)
+	return n, err
+}
+
+// Roots returns the applications and servers that nothing else in the file refers to, in its order:
+// what programs load. The error is that of the first section that cannot be resolved.
+func (f *File) Roots() ([]Section, error) {
+	referred := map[*section]bool{}
+	var candidates []*section
+	for _, s := range f.parsed.sections {
+		what := objectOf(s.prefix())
+		if what == nil || s.prefix() == s.name {
+			continue
+		}
+		_, visited, err := f.graph(what, s.title())
+		if err != nil {
+			return nil, err
+		}
+		for other := range visited {
+			referred[other] = referred[other] || other != s
+		}
+		if what != filterObject {
+			candidates = append(candidates, s)
 		}
 	}
-	return nil, &LoadError{name, f.path, err}
+	var roots []Section
+	for _, s := range candidates {
+		if !referred[s] {
+			roots = append(roots, Section{s.prefix(), s.title(), s.line})
+		}
+	}
+	return roots, nil
+}
+
+// graph returns the graph of a name and the sections that it was resolved through.
+func (f *File) graph(what *object, name string) (*Node, map[*section]bool, error) {
+	if what == nil {
+		what = appObject
+	}
+	b := f.builder()
+	b.anything = true
+	b.visited = map[*section]bool{}
+	p, err := f.resolve(b, what, name)
+	if err == nil {
+		var n *Node
+		if n, err = b.node(p); err == nil {
+			return n, b.visited, nil
+		}
+	}
+	return nil, nil, &LoadError{name, f.path, err}
 }
 
 // objectNamed returns what a name stands for: an application if there is one.
 func (f *File) objectNamed(name string) *object {
 	for _, what := range []*object{appObject, filterObject, serverObject} {
 		for _, s := range f.parsed.sections {
-			if objectOf(s) == what && s.title() == name {
+			if objectOf(s.prefix()) == what && s.prefix() != s.name && s.title() == name {
 				return what
 			}
 		}

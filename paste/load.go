@@ -87,17 +87,17 @@ type Section struct {
 func (f *File) Sections() []Section {
 	var out []Section
 	for _, s := range f.parsed.sections {
-		if objectOf(s) != nil {
+		if objectOf(s.prefix()) != nil && s.prefix() != s.name {
 			out = append(out, Section{s.prefix(), s.title(), s.line})
 		}
 	}
 	return out
 }
 
-// objectOf returns what a section is, nil for one that is not of a paste file.
-func objectOf(s *section) *object {
+// objectOf returns what a kind of section is, nil for one that is not of a paste file.
+func objectOf(prefix string) *object {
 	for _, what := range []*object{appObject, filterObject, serverObject} {
-		if slices.Contains(all(what.prefixes), s.prefix()) && s.prefix() != s.name {
+		if slices.Contains(all(what.prefixes), prefix) {
 			return what
 		}
 	}

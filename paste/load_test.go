@@ -118,7 +118,7 @@ use = egg:Nobody#knows
 	want := []string{
 		`could not load paste app "main" from /x.ini: /x.ini:4: [filter:a]: no factory "stub:filtre" is registered for paste.filter_factory; nearest is stub:filter`,
 		`/x.ini:6: [filter:b]: no factory "stub:filter" is registered for paste.filter_app_factory, only for paste.filter_factory; nearest is stub:filter_app`,
-		`/x.ini:8: [app:app]: no factory "egg:Nobody#knows" is registered for paste.app_factory or paste.composite_factory or paste.composit_factory`,
+		`/x.ini:8: [app:app]: no factory "egg:Nobody#knows" is registered for paste.app_factory or paste.composite_factory`,
 	}
 	if err == nil || err.Error() != strings.Join(want, "\n") {
 		t.Errorf("error %v\nwant  %s", err, strings.Join(want, "\n"))

@@ -5,6 +5,7 @@ package paste
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -204,10 +205,13 @@ func orNew(c *conf) *conf {
 	return c
 }
 
+// protocols names kinds, both spellings of composite as one.
 func protocols(kinds []kind, between string) string {
 	var names []string
 	for _, k := range kinds {
-		names = append(names, k.protocol())
+		if name := k.registered().protocol(); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
 	}
 	return strings.Join(names, between)
 }

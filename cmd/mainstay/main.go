@@ -12,6 +12,8 @@
 //	mainstay stop                graceful stop, with the outcome
 //	mainstay prove load TARGET   what a server loses under load
 //	mainstay config VERB up      its configuration files: sample, validate, show, diff
+//	mainstay paste check FILE    what is wrong with a paste file
+//	mainstay paste graph FILE    its pipelines as a tree
 //	mainstay version
 //
 // Status, reload, scale, inspect, tasks and stop ask a program through its control socket, by default that
@@ -57,6 +59,6 @@ func newRoot() *cobra.Command {
 	}
 	root.SetVersionTemplate("{{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(newUp(), newConfig(), newStatus(), newReload(), newScale(), newInspect(), newTasks(), newStop(), newProve(), newVersion())
+	root.AddCommand(newUp(), newConfig(), newStatus(), newReload(), newScale(), newInspect(), newTasks(), newStop(), newProve(), newPaste(), newVersion())
 	return root
 }
