@@ -47,6 +47,7 @@ const importPolicy = `
 	config: internal/ini
 	paste: internal/ini
 	urlmap: paste
+	route: urlmap
 	logging: config internal/memfd
 	prove: control
 	workgroup: looping

@@ -26,6 +26,10 @@ func WithPrefix(ctx context.Context, prefix string) context.Context {
 	return context.WithValue(ctx, prefixKey{}, prefix)
 }
 
+// Shift returns the request that a handler sees after the first n bytes of r.URL.Path were taken off:
+// they are added to [Prefix], and the quoted path is kept in step. The request itself stays as it is.
+func Shift(r *http.Request, n int) *http.Request { return shift(r, r.URL.Path, n) }
+
 // shift returns the request that a handler sees whose prefix are the first n bytes of path, which is
 // the path of r without doubled slashes.
 func shift(r *http.Request, path string, n int) *http.Request {
@@ -43,15 +47,15 @@ func shift(r *http.Request, path string, n int) *http.Request {
 	u := *r.URL
 	u.Path = path[n:]
 	if u.RawPath != "" {
-		u.RawPath = shiftRaw(u.RawPath, n)
+		u.RawPath = shiftRaw(u.RawPath, n, path != r.URL.Path)
 	}
 	r2.URL = &u
 	return r2
 }
 
 // shiftRaw does with a quoted path what shift does with the unquoted one, so that both stay the same
-// path.
-func shiftRaw(raw string, n int) string {
+// path. Slashes that follow each other are one if collapsed.
+func shiftRaw(raw string, n int, collapsed bool) string {
 	var b strings.Builder
 	slash := false
 	for raw != "" {
@@ -63,7 +67,7 @@ func shiftRaw(raw string, n int) string {
 		if err != nil { // not of a parsed URL, which nothing can be said of
 			return ""
 		}
-		if doubled := c == "/" && slash; !doubled {
+		if doubled := collapsed && c == "/" && slash; !doubled {
 			if n--; n < 0 {
 				b.WriteString(raw[:size])
 			}
