@@ -73,6 +73,7 @@ const importPolicy = `
 	internal/samplefile: config
 	internal/bench: prove config control logging internal/peer internal/samplefile internal/bench/timers
 	internal/bench/bare:
+	internal/bench/pipeline: middleware logging
 	internal/soak: prove control internal/peer
 	internal/bench/timers: looping periodic
 	internal/bench/peers/timers: internal/bench/timers github.com/robfig/cron github.com/go-co-op/gocron

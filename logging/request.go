@@ -20,11 +20,13 @@ type Request struct {
 	ResourceUUID string // what the request is about: written as an instance_uuid
 }
 
-type requestKey struct{}
+// RequestKey is the type of the key under which a context has a *Request. It is for contexts that
+// have one themselves; WithRequest is for all others.
+type RequestKey struct{}
 
 // WithRequest returns a context whose lines belong to r.
 func WithRequest(ctx context.Context, r Request) context.Context {
-	return context.WithValue(ctx, requestKey{}, &r)
+	return context.WithValue(ctx, RequestKey{}, &r)
 }
 
 // WithRequestID returns a context whose lines belong to the request of that id. The rest of a request
@@ -47,6 +49,6 @@ func requestOf(ctx context.Context) *Request {
 	if ctx == nil {
 		return nil
 	}
-	r, _ := ctx.Value(requestKey{}).(*Request)
+	r, _ := ctx.Value(RequestKey{}).(*Request)
 	return r
 }

@@ -85,10 +85,11 @@ func TestHTTPProxyToWSGITrust(t *testing.T) {
 		"unknown and hidden":      {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded", `for=unknown;proto=https`}, want: "https example.com 10.0.0.1:5"},
 		"the invention of a client": {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded",
 			`for=10.0.0.9;host=evil.example.com;proto=https, for=203.0.113.7;host=api.example.com;proto=http`}, want: "http api.example.com 203.0.113.7:0"},
-		"two fields":   {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded", "for=203.0.113.7", "Forwarded", "for=10.0.0.2"}, want: "http example.com 203.0.113.7:0"},
-		"broken":       {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded", `for="203.0.113.7`}, want: "http example.com 10.0.0.1:5"},
-		"a bad host":   {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"X-Forwarded-Host", "a/b"}, want: "http example.com 10.0.0.1:5"},
-		"a bad scheme": {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"X-Forwarded-Proto", "javascript"}, want: "http example.com 10.0.0.1:5"},
+		"two fields":    {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded", "for=203.0.113.7", "Forwarded", "for=10.0.0.2"}, want: "http example.com 203.0.113.7:0"},
+		"broken before": {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded", `for="203.0.113.7`, "Forwarded", "for=203.0.113.8"}, want: "http example.com 203.0.113.8:0"},
+		"broken":        {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"Forwarded", `for="203.0.113.7`}, want: "http example.com 10.0.0.1:5"},
+		"a bad host":    {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"X-Forwarded-Host", "a/b"}, want: "http example.com 10.0.0.1:5"},
+		"a bad scheme":  {remote: "10.0.0.1:5", trusted: []string{"private"}, headers: []string{"X-Forwarded-Proto", "javascript"}, want: "http example.com 10.0.0.1:5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := must(middleware.HTTPProxyToWSGI(middleware.ProxyOptions{EnableProxyHeadersParsing: true, TrustedProxies: c.trusted}))

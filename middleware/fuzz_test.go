@@ -40,6 +40,10 @@ func FuzzForwarded(f *testing.F) {
 		if !strings.Contains(r.RemoteAddr, ":") || strings.ContainsAny(r.RemoteAddr, " \r\n\"") {
 			t.Errorf("%q: client %q", header, r.RemoteAddr)
 		}
+		r.Header["Forwarded"] = []string{header, "for=203.0.113.7;proto=https"}
+		if s.proxied(r, trusted); r.RemoteAddr != "203.0.113.7:0" || s.scheme != "https" {
+			t.Errorf("%q, in a line before that of the proxy, forges %q", header, r.RemoteAddr)
+		}
 		// What a trusted proxy adds for a stranger is what counts, whatever the stranger had sent.
 		if ok {
 			hops, ok = parseForwarded(header + ", for=203.0.113.7;proto=https")

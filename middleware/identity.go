@@ -30,9 +30,9 @@ func noAuth(projectInPath bool) Filter {
 			user, project, _ := strings.Cut(token[0], ":")
 			id := &Identity{UserID: user, ProjectID: cmp.Or(project, user), IsAdmin: user == "admin"}
 			if id.IsAdmin {
-				id.Roles = []string{"admin"}
+				id.Roles = adminRoles
 			}
-			next.ServeHTTP(w, r.WithContext(WithIdentity(r.Context(), id)))
+			next.ServeHTTP(w, identify(r, id))
 		})
 	}
 }
@@ -66,7 +66,7 @@ func KeystoneContext() Filter {
 				Error(w, r, http.StatusUnauthorized, "")
 				return
 			}
-			next.ServeHTTP(w, r.WithContext(WithIdentity(r.Context(), id)))
+			next.ServeHTTP(w, identify(r, id))
 		})
 	}
 }
@@ -83,10 +83,13 @@ func FakeProjectID() Filter {
 					id.Roles = append(id.Roles, "admin")
 				}
 			}
-			next.ServeHTTP(w, r.WithContext(WithIdentity(r.Context(), id)))
+			next.ServeHTTP(w, identify(r, id))
 		})
 	}
 }
+
+// adminRoles are those of noauth2's admin; never changed.
+var adminRoles = []string{"admin"}
 
 func isAdminRole(role string) bool { return strings.EqualFold(role, "admin") }
 

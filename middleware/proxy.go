@@ -57,10 +57,15 @@ func hasProxyHeaders(h http.Header) bool {
 func (s *scope) proxied(r *http.Request, trusted Trusted) {
 	var hop forwarded
 	if values := r.Header["Forwarded"]; len(values) > 0 {
-		hops, ok := parseForwarded(strings.Join(values, ","))
-		if ok {
-			hop = outermost(hops, trusted)
+		var hops []forwarded
+		for _, value := range values {
+			more, ok := parseForwarded(value)
+			if !ok {
+				more = []forwarded{{}} // somebody who tells nothing; the lines behind it still count
+			}
+			hops = append(hops, more...)
 		}
+		hop = outermost(hops, trusted)
 	} else {
 		hop = forwarded{
 			proto: r.Header.Get("X-Forwarded-Proto"),
@@ -101,10 +106,11 @@ func parseForwarded(header string) ([]forwarded, bool) {
 			}
 			name, value, ok := strings.Cut(pair, "=")
 			name, value = strings.TrimRight(name, " \t"), strings.TrimLeft(value, " \t")
-			if ok && strings.HasPrefix(value, `"`) {
+			quoted := strings.HasPrefix(value, `"`)
+			if ok && quoted {
 				value, ok = unquote(value)
 			}
-			if !ok || !isToken(name) {
+			if !ok || !isToken(name) || !quoted && strings.Contains(value, `"`) {
 				return nil, false
 			}
 			switch strings.ToLower(name) {

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 
 	"github.com/mainstay-go/mainstay/logging"
 )
@@ -17,27 +18,63 @@ import (
 type Filter = func(http.Handler) http.Handler
 
 // A scope is what the filters of a pipeline know of one request. Inner ones write it before they call
-// the handler, outer ones read it when that has returned. It is a context so that it takes one
-// allocation; those derived from it watch its parent, as theirs.
+// the handler, outer ones read it when that has returned; what log lines say may be read at any time.
+// It is a context so that it takes one allocation; those derived from it watch its parent, as theirs.
 type scope struct {
 	context.Context
-	version Version // the zero Version until it is negotiated
-	scheme  string  // as the first proxy saw it; empty without one
-	prefix  string  // of the path, that proxies took away
-	legacy  bool    // LegacyV2 was passed
+	ids      atomic.Pointer[ids]      // nil until there are some
+	identity atomic.Pointer[Identity] // nil until somebody said who asks
+	version  Version                  // the zero Version until it is negotiated
+	scheme   string                   // as the first proxy saw it; empty without one
+	prefix   string                   // of the path, that proxies took away
+	legacy   bool                     // LegacyV2 was passed
 }
 
-type scopeKey struct{}
+type ids struct{ request, global string }
+
+type (
+	scopeKey    struct{}
+	identityKey struct{}
+)
 
 func (s *scope) Value(key any) any {
-	if key == (scopeKey{}) {
+	switch key.(type) {
+	case scopeKey:
 		return s
+	case logging.RequestKey:
+		if line, ok := s.line(); ok {
+			return line
+		}
+	case identityKey:
+		if id := s.identity.Load(); id != nil {
+			return id
+		}
 	}
 	return s.Context.Value(key)
 }
 
+// line returns what log lines say of the request, if s knows any of it. It is made for each line: most
+// requests have none.
+func (s *scope) line() (*logging.Request, bool) {
+	ids, identity := s.ids.Load(), s.identity.Load()
+	if ids == nil && identity == nil {
+		return nil, false
+	}
+	line, _ := logging.RequestOf(s.Context)
+	if ids != nil {
+		line.ID, line.GlobalID = ids.request, ids.global
+	}
+	if identity != nil {
+		identity.tell(&line)
+	}
+	return &line, true
+}
+
 // scopeOf returns the scope of a request, or nil.
 func scopeOf(ctx context.Context) *scope {
+	if s, ok := ctx.(*scope); ok {
+		return s
+	}
 	s, _ := ctx.Value(scopeKey{}).(*scope)
 	return s
 }
@@ -49,6 +86,14 @@ func enter(r *http.Request) (*scope, *http.Request) {
 	}
 	s := &scope{Context: r.Context()}
 	return s, r.WithContext(s)
+}
+
+// identify returns a request that is made by id. The outer filters know it then, too: the line of the
+// request log tells who asked, as the original's does.
+func identify(r *http.Request, id *Identity) *http.Request {
+	s, r := enter(r)
+	s.identity.Store(id)
+	return r
 }
 
 // Scheme returns http or https: what the client used, as far as HTTPProxyToWSGI was told by a proxy.
@@ -114,17 +159,22 @@ type Identity struct {
 	ServiceRoles                                               []string
 }
 
-// WithIdentity returns a context with an identity, that IdentityOf finds and that log lines carry.
-func WithIdentity(ctx context.Context, id *Identity) context.Context {
-	r, _ := logging.RequestOf(ctx)
-	r.User, r.UserName, r.UserDomain, r.UserDomainName = id.UserID, id.UserName, id.UserDomainID, id.UserDomainName
-	r.Project, r.ProjectName = id.ProjectID, id.ProjectName
-	r.ProjectDomain, r.ProjectDomainName = id.ProjectDomainID, id.ProjectDomainName
-	r.Domain, r.DomainName, r.SystemScope = id.DomainID, id.DomainName, id.SystemScope
-	return logging.WithRequest(context.WithValue(ctx, identityKey{}, id), r)
+// tell writes who asks into what log lines say.
+func (id *Identity) tell(line *logging.Request) {
+	line.User, line.UserName = id.UserID, id.UserName
+	line.UserDomain, line.UserDomainName = id.UserDomainID, id.UserDomainName
+	line.Project, line.ProjectName = id.ProjectID, id.ProjectName
+	line.ProjectDomain, line.ProjectDomainName = id.ProjectDomainID, id.ProjectDomainName
+	line.Domain, line.DomainName, line.SystemScope = id.DomainID, id.DomainName, id.SystemScope
 }
 
-type identityKey struct{}
+// WithIdentity returns a context with an identity, that IdentityOf finds and that log lines carry. It
+// is for filters of other packages.
+func WithIdentity(ctx context.Context, id *Identity) context.Context {
+	line, _ := logging.RequestOf(ctx)
+	id.tell(&line)
+	return logging.WithRequest(context.WithValue(ctx, identityKey{}, id), line)
+}
 
 // IdentityOf returns who makes the request with context ctx, or nil if nobody said. It must not be
 // changed.

@@ -4,11 +4,10 @@
 package middleware
 
 import (
-	"crypto/rand"
+	"encoding/binary"
 	"encoding/hex"
+	"math/rand/v2"
 	"net/http"
-
-	"github.com/mainstay-go/mainstay/logging"
 )
 
 const requestIDHeader = "X-Openstack-Request-Id"
@@ -24,38 +23,52 @@ func RequestID(headers ...string) Filter {
 	}
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			// One allocation for all that a request takes here.
+			e := &entered{}
 			id := newRequestID()
-			ctx := r.Context()
-			about, _ := logging.RequestOf(ctx)
-			about.ID = id
+			e.ids.request = id
 			if global := r.Header[requestIDHeader]; len(global) > 0 && isRequestID(global[0]) {
-				about.GlobalID = global[0]
+				e.ids.global = global[0]
 			}
-			ctx = logging.WithRequest(ctx, about)
-			if scopeOf(ctx) == nil { // those behind it want one; now it costs no further copy of the request
-				ctx = &scope{Context: ctx}
+			s := scopeOf(r.Context())
+			if s == nil {
+				s = &e.scope
+				s.Context = r.Context()
+				e.request = *r.WithContext(s)
+				r = &e.request
 			}
+			s.ids.Store(&e.ids)
+
 			x, w := track(w)
 			x.id, x.idNames = id, names
 			// Set before the handler is called so that also the answer to a panic has it.
-			values := make([]string, len(names))
+			values := e.values[:0]
 			h := w.Header()
-			for i, name := range names {
+			for _, name := range names {
 				if h[name] == nil {
-					values[i] = id
-					h[name] = values[i : i+1 : i+1]
+					values = append(values, id)
+					h[name] = values[len(values)-1 : len(values) : len(values)]
 				}
 			}
-			next.ServeHTTP(w, r.WithContext(ctx))
+			next.ServeHTTP(w, r)
 			x.end()
 		})
 	}
 }
 
+// entered is what RequestID makes for a request.
+type entered struct {
+	scope   scope
+	ids     ids
+	request http.Request
+	values  [2]string // of two headers
+}
+
 // newRequestID returns req- and a random UUID.
 func newRequestID() string {
 	var u [16]byte
-	rand.Read(u[:]) // never fails
+	binary.NativeEndian.PutUint64(u[:8], rand.Uint64()) // ChaCha8, seeded by the system
+	binary.NativeEndian.PutUint64(u[8:], rand.Uint64())
 	u[6] = u[6]&0x0f | 0x40
 	u[8] = u[8]&0x3f | 0x80
 	b := [40]byte{0: 'r', 1: 'e', 2: 'q', 3: '-', 12: '-', 17: '-', 22: '-', 27: '-'}

@@ -128,8 +128,23 @@ func track(w http.ResponseWriter) (*response, http.ResponseWriter) {
 			return x, w
 		}
 	}
-	x := &response{base: base{w}}
-	return x, shape(x, w)
+	t := &tracked{response: response{base: base{w}}}
+	if _, ok := w.(connWriter); ok { // HTTP/1: what shape would make, in the same allocation
+		t.shaped = hijackWriter{&t.response, &t.response, &t.response}
+		return &t.response, &t.shaped
+	}
+	return &t.response, shape(&t.response, w)
+}
+
+type tracked struct {
+	response
+	shaped hijackWriter
+}
+
+// A connWriter is what net/http has for HTTP/1.
+type connWriter interface {
+	http.Flusher
+	http.Hijacker
 }
 
 func (x *response) tracker() *response { return x }

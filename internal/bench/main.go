@@ -65,15 +65,16 @@ func serveLoad(r io.Reader, w io.Writer) error {
 
 // A bench is one run of the benchmarks.
 type bench struct {
-	pairs   int           // of a comparison, in turn
-	window  time.Duration // of one measurement of load
-	warm    time.Duration // of load before it
-	reloads int           // in which latencies are looked at
-	idle    time.Duration // how long an idle launcher is watched
-	self    string        // this program
-	bare    string        // the server compared with
-	hello   string        // examples/hello
-	body    string        // what hello answers, and so everybody
+	pairs    int           // of a comparison, in turn
+	window   time.Duration // of one measurement of load
+	warm     time.Duration // of load before it
+	reloads  int           // in which latencies are looked at
+	idle     time.Duration // how long an idle launcher is watched
+	self     string        // this program
+	bare     string        // the server compared with
+	pipeline string        // the same behind filters
+	hello    string        // examples/hello
+	body     string        // what hello answers, and so everybody
 
 	timers      timers.Plan // of the row timers
 	timerRounds int
@@ -150,6 +151,9 @@ func (b *bench) prepare(ctx context.Context) error {
 	}
 	const module = "github.com/mainstay-go/mainstay/"
 	if b.bare, err = build("bare", module+"internal/bench/bare"); err != nil {
+		return err
+	}
+	if b.pipeline, err = build("pipeline", module+"internal/bench/pipeline"); err != nil {
 		return err
 	}
 	if b.hello == "" {

@@ -51,6 +51,13 @@ var (
 		cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
 		return cmd, err
 	}}
+	// The filters of a stock nova pipeline around the same, request_log silent or writing a file.
+	pipeline = kind{name: "eight filters", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
+		return exec.Command(b.pipeline, "-listen", addr, "-body", b.body), nil
+	}}
+	pipelineLog = kind{name: "eight filters and a log file", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
+		return exec.Command(b.pipeline, "-listen", addr, "-body", b.body, "-log", filepath.Join(dir, "request.log")), nil
+	}}
 	inProcess   = hello("hello in process", 0)
 	twoWorkers  = hello("hello, 2 workers", 2)
 	twoWorkers1 = hello("hello, 2 workers, procs 1", 2, "--procs", "1")
