@@ -308,6 +308,7 @@ func (c *conn) Close() error {
 		return nil
 	case working:
 		if c.run.front.closing.Load() && !c.run.isCut() {
+			c.state.Store(answered)
 			c.readOff()
 		}
 	}

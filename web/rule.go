@@ -17,6 +17,7 @@ const (
 	moved           // left: the socket is somebody else's
 	multiple        // HTTP/2, which GOAWAY ends
 	taken           // hijacked by a handler
+	answered        // for the last time: what comes now is read off
 )
 
 // A rule knows by what net/http does whether something of a request has reached it. Only while nothing

@@ -280,12 +280,17 @@ func (s *schedule) run() string {
 	return ""
 }
 
-const schedules = 20_000
+// ruleSchedules is how many are played by default; see the flag.
+const ruleSchedules = 20_000
 
-// A connection moves between requests, never within one, and it does move.
+// A connection moves between requests, never within one, and it does move. More schedules, or one again:
+//
+//	go test ./web -run TestRuleOfMoving -schedules 100000
+//	go test ./web -run TestRuleOfMoving -schedules 1 -seed 4711
 func TestRuleOfMoving(t *testing.T) {
-	moved := 0
-	for seed := range uint64(schedules) {
+	moved, all := 0, schedules(ruleSchedules)
+	for n := range all {
+		seed := *firstSeed + n
 		s := newSchedule(seed, "")
 		if wrong := s.run(); wrong != "" {
 			t.Fatalf("seed %d: %s\n%q", seed, wrong, s.journal)
@@ -294,8 +299,8 @@ func TestRuleOfMoving(t *testing.T) {
 			moved++
 		}
 	}
-	if moved < schedules/4 {
-		t.Errorf("%d of %d connections moved between two requests, want a quarter at least", moved, schedules)
+	if moved < int(all)/4 && all >= ruleSchedules {
+		t.Errorf("%d of %d connections moved between two requests, want a quarter at least", moved, all)
 	}
 }
 
@@ -303,13 +308,13 @@ func TestRuleOfMoving(t *testing.T) {
 func TestRuleNeedsItsSigns(t *testing.T) {
 	for _, lame := range []string{"the size of reads", "the second deadline"} {
 		var lost []uint64
-		for seed := range uint64(schedules) {
+		for seed := range uint64(ruleSchedules) {
 			if newSchedule(seed, lame).run() != "" {
 				lost = append(lost, seed)
 			}
 		}
 		if len(lost) == 0 {
-			t.Errorf("without %s no schedule of %d loses anything", lame, schedules)
+			t.Errorf("without %s no schedule of %d loses anything", lame, ruleSchedules)
 			continue
 		}
 		t.Logf("without %s %d schedules lose a request, the first is %d", lame, len(lost), lost[0])
