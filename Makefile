@@ -20,7 +20,7 @@ ifeq ($(CI),true)
 TESTFLAGS += -count=1 -v
 endif
 
-.PHONY: docs help build test race interop bench bench-record soak soak-record check format vet staticcheck tidy policy cross clean
+.PHONY: docs help build test race interop bench bench-record schedules soak soak-record check format vet staticcheck tidy policy cross clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -43,10 +43,17 @@ bench-record: ## the same, and into docs/bench.md
 docs: ## the option reference, from the declarations
 	$(GO) test -count=1 -run TestOptionReference . -update
 
-soak: ## the long runs, half an hour as root; SOAK="-share 20 -parts stop" for a part
+# The launcher's core, the drain of a worker's services, that of a web server, and the rule by which its
+# connections move. A schedule that fails is played again by -schedules 1 -seed N of the package it names.
+SCHEDULES ?= 100000
+schedules: ## random schedules of the core, the worker's drain and the connection rule, without the race detector
+	$(GO) test -count=1 -timeout 60m -run '^(TestSchedules|TestGroupKeepsItsPromises|TestDrainSchedules|TestRuleOfMoving)$$' \
+		./internal/core ./service ./web -schedules $(SCHEDULES)
+
+soak: schedules ## the long runs, half an hour as root, after the schedules; SOAK="-share 20 -parts stop" for a part
 	$(GO) run ./internal/soak $(SOAK)
 
-soak-record: ## the same, and into docs/soak.md
+soak-record: schedules ## the same, and into docs/soak.md
 	$(GO) run ./internal/soak -record docs/soak.md $(SOAK)
 
 check: format vet staticcheck tidy policy cross ## all that needs no running: style, vet, staticcheck, policies, other systems

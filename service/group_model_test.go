@@ -5,6 +5,7 @@ package service_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -16,10 +17,19 @@ import (
 	"github.com/mainstay-go/mainstay/servicetest"
 )
 
+var (
+	schedules = flag.Int("schedules", 400, "how many random schedules to play")
+	firstSeed = flag.Uint64("seed", 0, "seed of the first random schedule")
+)
+
 // TestGroupKeepsItsPromises runs groups of random order, speed and luck, stopped at random moments in
-// random ways, and holds every call that they make to the contract.
+// random ways, and holds every call that they make to the contract. More of them, or one again:
+//
+//	go test ./service -run TestGroupKeepsItsPromises -schedules 100000
+//	go test ./service -run TestGroupKeepsItsPromises -schedules 1 -seed 4711
 func TestGroupKeepsItsPromises(t *testing.T) {
-	for seed := range uint64(400) {
+	for n := range uint64(*schedules) {
+		seed := *firstSeed + n
 		synctest.Test(t, func(t *testing.T) {
 			m := newModel(seed)
 			m.play(t)
