@@ -39,6 +39,7 @@ const importPolicy = `
 	systemd:
 	control:
 	looping:
+	tlsfiles:
 
 	# 1: processes, and what lives in them
 	internal/proc: internal/wire internal/bind internal/scoreboard internal/drain internal/memfd

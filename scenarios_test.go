@@ -51,7 +51,7 @@ func TestScenarioTable(t *testing.T) {
 // scenarioTests returns the tests and transcripts whose names begin with the id of a scenario, each
 // as package and name.
 func scenarioTests(fsys fs.FS) (map[string]bool, error) {
-	ids := regexp.MustCompile(`^(SVC|CT|THS|THL|LC|TG|PT|OPT|WS|SD|X)-?\d\d`)
+	ids := regexp.MustCompile(`^(SVC|CT|THS|THL|LC|TG|PT|OPT|WS|SSL|SD|X)-?\d\d`)
 	tests := regexp.MustCompile(`(?m)^func Test(\w+)\(`)
 	there := make(map[string]bool)
 	err := fs.WalkDir(fsys, ".", func(file string, d fs.DirEntry, err error) error {
