@@ -59,7 +59,7 @@ const importPolicy = `
 	periodic/sqllease: periodic modernc.org/sqlite github.com/jackc/pgx github.com/go-sql-driver/mysql
 
 	# 2: services
-	web: socket internal/drain internal/handover internal/scoreboard
+	web: socket tlsfiles internal/drain internal/handover internal/scoreboard
 	middleware: logging
 	proxyproto:
 	servicetest: service internal/drain

@@ -216,7 +216,7 @@ func find(element, words string) (found []*suite, why string, err error) {
 		case absent.MatchString(word):
 			why = "not in Go"
 		default:
-			return nil, "", cipherError(element, "%s is no cipher and no keyword of OpenSSL", word)
+			return nil, "", cipherError(element, "%q is no cipher and no keyword of OpenSSL", word)
 		}
 	}
 	if why != "" {

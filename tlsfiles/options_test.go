@@ -101,7 +101,7 @@ func TestCheck(t *testing.T) {
 		"older than the oldest":   {func(o *tlsfiles.Options) { o.Version, o.MinVersion = "tlsv1", "tlsv1_2" }, []string{"version: tlsv1 is older than min_version"}},
 		"no protocol":             {func(o *tlsfiles.Options) { o.Protocols = []string{"h3"} }, []string{`alpn_protocols: "h3": want h2 or http/1.1`}},
 		"twice the same":          {func(o *tlsfiles.Options) { o.Protocols = []string{"h2", "h2"} }, []string{`alpn_protocols: "h2": twice`}},
-		"no cipher":               {func(o *tlsfiles.Options) { o.Ciphers = "HIHG" }, []string{`ciphers: "HIHG": HIHG is no cipher`}},
+		"no cipher":               {func(o *tlsfiles.Options) { o.Ciphers = "HIHG" }, []string{`ciphers: "HIHG": "HIHG" is no cipher`}},
 		"ciphers for other keys":  {func(o *tlsfiles.Options) { o.Ciphers, o.Version = "aRSA", "tlsv1_2" }, []string{"its ECDSA key does not go with version and ciphers"}},
 		"which TLS 1.3 heeds not": {func(o *tlsfiles.Options) { o.Ciphers = "aRSA" }, nil},
 	} {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/mainstay-go/mainstay/socket"
+	"github.com/mainstay-go/mainstay/tlsfiles"
 )
 
 // Options are what a configuration file says of a [Server]: oslo.service's options, for config.Register
@@ -19,6 +20,7 @@ type Options struct {
 	MaxHeaderLine       int           `config:"max_header_line" default:"16384" min:"0" unit:"bytes" help:"Longest line of a request's header. All together may take four times as much. 0 leaves it at 1 MB for all."`
 	KeepAlive           bool          `config:"wsgi_keep_alive" default:"true" help:"Keep connections open between requests."`
 	ClientSocketTimeout time.Duration `config:"client_socket_timeout" default:"900" min:"0" unit:"seconds" help:"For how long a client may be silent on an open connection. 0 is without end."`
+	UnencryptedHTTP2    bool          `config:"http2_cleartext" default:"false" help:"Speak HTTP/2 also without TLS, with clients that begin with it."`
 	Debug               bool          `config:"wsgi_server_debug" default:"false" help:"Send the stack of a panic to the client."`
 }
 
@@ -36,6 +38,7 @@ func (o Options) Apply(s *Server) {
 	s.MaxHeaderLine = cmp.Or(o.MaxHeaderLine, -1)
 	s.DisableKeepAlives = !o.KeepAlive
 	s.ClientSocketTimeout = cmp.Or(o.ClientSocketTimeout, -1)
+	s.UnencryptedHTTP2 = o.UnencryptedHTTP2
 	s.Debug = o.Debug
 }
 
@@ -45,10 +48,12 @@ func (o Options) Socket() *socket.Config {
 }
 
 // SSLOptions are those of a [Server] with TLS, for config.Register with the group ssl.
-type SSLOptions struct {
-	CertFile string `config:"cert_file,cli" deprecated:"DEFAULT.ssl_cert_file,DEFAULT.tls_cert" help:"Certificate in PEM; with it and key_file the server speaks TLS. Also --tls-cert."`
-	KeyFile  string `config:"key_file,cli" deprecated:"DEFAULT.ssl_key_file,DEFAULT.tls_key" help:"Key of the certificate in PEM. Also --tls-key."`
-}
+type SSLOptions tlsfiles.Options
 
-// Apply sets the fields of s that the options are for.
-func (o SSLOptions) Apply(s *Server) { s.CertFile, s.KeyFile = o.CertFile, o.KeyFile }
+// Apply sets the field TLS of s if the options ask for TLS. A ca_file alone does, too: whoever demands
+// certificates of clients is not to be served without, so Check and Start refuse it.
+func (o SSLOptions) Apply(s *Server) {
+	if t := tlsfiles.Options(o); t.Enabled() || t.CAFile != "" {
+		s.TLS = &t
+	}
+}

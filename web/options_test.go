@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/mainstay-go/mainstay/config"
+	"github.com/mainstay-go/mainstay/tlsfiles"
 	"github.com/mainstay-go/mainstay/web"
 )
 
@@ -52,17 +53,25 @@ func TestOptions(t *testing.T) {
 		},
 		"others": {
 			"[DEFAULT]\nwsgi_default_pool_size = 1\nmax_header_line = 2\nclient_socket_timeout = 3\ntcp_keepidle = 4\n" +
-				"wsgi_keep_alive = no\nwsgi_server_debug = yes\nwsgi_log_format = %(status_code)d\n[ssl]\ncert_file = c\nkey_file = k\n",
+				"wsgi_keep_alive = no\nwsgi_server_debug = yes\nhttp2_cleartext = yes\nwsgi_log_format = %(status_code)d\n[ssl]\ncert_file = c\nkey_file = k\nca_file = a\n" +
+				"version = tlsv1_2\nciphers = HIGH\nalpn_protocols = http/1.1\nreload_interval = 60\n",
 			&web.Server{
 				LogFormat: "%(status_code)d", PoolSize: 1, MaxHeaderLine: 2, ClientSocketTimeout: 3 * time.Second,
-				DisableKeepAlives: true, Debug: true, CertFile: "c", KeyFile: "k",
+				DisableKeepAlives: true, Debug: true, UnencryptedHTTP2: true,
+				TLS: &tlsfiles.Options{
+					CertFile: "c", KeyFile: "k", CAFile: "a", Version: "tlsv1_2", Ciphers: "HIGH", Protocols: []string{"http/1.1"},
+					ReloadInterval: time.Minute,
+				},
 			}, 4 * time.Second,
 		},
 		"old names": {
 			"[DEFAULT]\nssl_cert_file = c\nssl_key_file = k\n",
 			&web.Server{
 				LogFormat: web.DefaultLogFormat, PoolSize: web.DefaultPoolSize, MaxHeaderLine: web.DefaultMaxHeaderLine,
-				ClientSocketTimeout: web.DefaultClientSocketTimeout, CertFile: "c", KeyFile: "k",
+				ClientSocketTimeout: web.DefaultClientSocketTimeout,
+				TLS: &tlsfiles.Options{
+					CertFile: "c", KeyFile: "k", Protocols: []string{"h2", "http/1.1"}, ReloadInterval: tlsfiles.DefaultReloadInterval,
+				},
 			}, 10 * time.Minute,
 		},
 	} {

@@ -17,6 +17,7 @@ import (
 	"github.com/mainstay-go/mainstay/internal/drain"
 	"github.com/mainstay-go/mainstay/internal/handover"
 	"github.com/mainstay-go/mainstay/internal/scoreboard"
+	"github.com/mainstay-go/mainstay/tlsfiles"
 )
 
 // lastWait is how long handlers may take to return after their requests were cut.
@@ -46,13 +47,14 @@ type run struct {
 	ln     net.Listener
 	front  *front
 	keeper *timekeeper
-	tls    *tls.Config   // nil without TLS
-	h1     *http.Server  // accepts and serves
-	h2     *http.Server  // knows the HTTP/2 connections, to tell them of a drain; nil without HTTP/2
-	grace  time.Duration // of idle connections in a drain
-	spread time.Duration // over which handlers learn of a drain
-	stall  time.Duration // how long a client may take no byte of an answer; 0 is without end
-	idle   time.Duration // timeouts of idle connections and of headers; 0 where net/http sees to them
+	tls    *tls.Config      // nil without TLS
+	files  *tlsfiles.Source // that tls follows; nil without
+	h1     *http.Server     // accepts and serves
+	h2     *http.Server     // knows the HTTP/2 connections, to tell them of a drain; nil without HTTP/2
+	grace  time.Duration    // of idle connections in a drain
+	spread time.Duration    // over which handlers learn of a drain
+	stall  time.Duration    // how long a client may take no byte of an answer; 0 is without end
+	idle   time.Duration    // timeouts of idle connections and of headers; 0 where net/http sees to them
 	header time.Duration
 
 	base     context.Context // of all requests
@@ -151,6 +153,7 @@ func (r *run) begin(ctx context.Context) error {
 // serve runs until the listener and all connections are gone, or until handlers do not return although
 // all was cut.
 func (r *run) serve(ctx context.Context) error {
+	defer r.watch()()
 	defer r.end()
 	if !r.isOpened() {
 		if err := r.open(ctx); err != nil {

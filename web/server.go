@@ -12,6 +12,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/mainstay-go/mainstay/tlsfiles"
 )
 
 // The defaults of a [Server]: those of oslo.service's wsgi server where that has the option.
@@ -40,14 +42,24 @@ type Server struct {
 	Label string
 
 	// Configure, if set, may change the http.Server that each Start makes of the other fields, before
-	// it serves. A handler, ConnState or BaseContext set here is used as well. TLSConfig holds the
-	// certificate of CertFile and is nil without; one set here that has certificates turns TLS on.
+	// it serves. A handler, ConnState or BaseContext set here is used as well. TLSConfig holds what TLS
+	// and CertFile say and is nil without; what is changed in it holds, and one with other certificates
+	// takes their place and turns TLS on.
 	// Functions given to RegisterOnShutdown run at the end of a drain. Whoever sets TLSNextProto
 	// serves HTTP/2 without its part in a drain.
 	Configure func(*http.Server)
 
-	// CertFile and KeyFile are PEM files; both turn on TLS, with HTTP/2; one alone is an error.
+	// CertFile and KeyFile are PEM files; both turn on TLS, with HTTP/2; one alone is an error. They are
+	// looked at every few seconds, and new ones serve from the next connection on.
 	CertFile, KeyFile string
+
+	// TLS, if set, turns on TLS with all its options: client certificates, versions, ciphers and more
+	// certificates. CertFile and KeyFile stand in for those that it has not.
+	TLS *tlsfiles.Options
+
+	// UnencryptedHTTP2 serves HTTP/2 beside HTTP/1.1 where there is no TLS, to clients that begin with it.
+	// Connections then stay where they were accepted, as with DisableHandOver.
+	UnencryptedHTTP2 bool
 
 	// MaxHeaderLine is the longest line of a request's header in bytes (oslo.service:
 	// max_header_line); a longer one is answered 431. All lines together may take four times as

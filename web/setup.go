@@ -13,9 +13,10 @@ import (
 	"math"
 	"net"
 	"net/http"
-	"os"
 	"slices"
 	"time"
+
+	"github.com/mainstay-go/mainstay/tlsfiles"
 )
 
 // headerLines is how many lines of the longest kind a header may hold, as upstream.
@@ -26,20 +27,20 @@ func (s *Server) newRun() (*run, error) {
 	if s.Listener == nil {
 		return nil, errors.New("listener: missing")
 	}
-	cert, err := s.certificate()
-	if err != nil {
-		return nil, err
-	}
 	log := s.Logger
 	if log == nil {
 		log = slog.Default()
 	}
 	r := emptyRun()
 	r.log, r.ln = log.With("service", s.Name()), s.Listener
+	var err error
+	if r.files, err = s.openFiles(r.log); err != nil {
+		return nil, err
+	}
 	r.stall = duration(s.ClientSocketTimeout, DefaultClientSocketTimeout)
 	r.spread = max(0, s.DrainSpread)
 	r.grace = duration(s.DrainGrace, DefaultDrainGrace)
-	r.h1 = s.httpServer(r.log, cert)
+	r.h1 = s.httpServer(r.log, r.files)
 	if r.front, err = s.newFront(r); err != nil {
 		return nil, err
 	}
@@ -47,6 +48,7 @@ func (s *Server) newRun() (*run, error) {
 	r.hook(r.h1)
 	r.secure()
 	r.multiplex()
+	r.follow()
 	if r.tls == nil && r.h2 == nil {
 		r.idle = cmp.Or(r.h1.IdleTimeout, r.h1.ReadTimeout)
 		r.header = cmp.Or(r.h1.ReadHeaderTimeout, r.h1.ReadTimeout)
@@ -60,33 +62,8 @@ func (s *Server) newRun() (*run, error) {
 	return r, nil
 }
 
-// certificate reads CertFile and KeyFile; it is nil without them.
-func (s *Server) certificate() (*tls.Certificate, error) {
-	switch {
-	case s.CertFile == "" && s.KeyFile == "":
-		return nil, nil
-	case s.CertFile == "":
-		return nil, fmt.Errorf("cert_file: missing, as key_file is %s", s.KeyFile)
-	case s.KeyFile == "":
-		return nil, fmt.Errorf("key_file: missing, as cert_file is %s", s.CertFile)
-	}
-	certPEM, err := os.ReadFile(s.CertFile)
-	if err != nil {
-		return nil, fmt.Errorf("cert_file: %w", err)
-	}
-	keyPEM, err := os.ReadFile(s.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("key_file: %w", err)
-	}
-	cert, err := tls.X509KeyPair(certPEM, keyPEM)
-	if err != nil {
-		return nil, fmt.Errorf("cert_file %s, key_file %s: %w", s.CertFile, s.KeyFile, err)
-	}
-	return &cert, nil
-}
-
 // httpServer makes the http.Server that Configure has seen.
-func (s *Server) httpServer(log *slog.Logger, cert *tls.Certificate) *http.Server {
+func (s *Server) httpServer(log *slog.Logger, files *tlsfiles.Source) *http.Server {
 	hs := &http.Server{
 		Handler:           s.Handler,
 		ReadHeaderTimeout: cmp.Or(s.ReadHeaderTimeout, DefaultReadHeaderTimeout),
@@ -96,8 +73,14 @@ func (s *Server) httpServer(log *slog.Logger, cert *tls.Certificate) *http.Serve
 	if s.MaxHeaderLine >= 0 {
 		hs.MaxHeaderBytes = headerLines*cmp.Or(s.MaxHeaderLine, DefaultMaxHeaderLine) + max(0, cmp.Or(s.MaxURLLength, DefaultMaxURLLength))
 	}
-	if cert != nil {
-		hs.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*cert}}
+	switch {
+	case files != nil:
+		hs.TLSConfig = files.Template()
+		hs.TLSConfig.NextProtos = nil // secure sets them, if Configure does not
+	case s.UnencryptedHTTP2:
+		hs.Protocols = new(http.Protocols)
+		hs.Protocols.SetHTTP1(true)
+		hs.Protocols.SetUnencryptedHTTP2(true)
 	}
 	if s.Configure != nil {
 		s.Configure(hs)
@@ -169,19 +152,6 @@ func (r *run) hook(hs *http.Server) {
 	}
 }
 
-// secure turns TLS on if there is a certificate.
-func (r *run) secure() {
-	c := r.h1.TLSConfig
-	if c == nil || len(c.Certificates) == 0 && c.GetCertificate == nil && c.GetConfigForClient == nil {
-		return
-	}
-	r.tls = c.Clone()
-	if p := r.h1.Protocols; len(r.tls.NextProtos) == 0 && r.h1.TLSNextProto == nil && (p == nil || p.HTTP2()) {
-		r.tls.NextProtos = []string{"h2", "http/1.1"}
-	}
-	r.h1.TLSConfig = r.tls
-}
-
 // multiplex sets up HTTP/2. The graceful shutdown of net/http closes idle HTTP/1.1 connections while
 // it tells those of HTTP/2 to go away, so the latter are registered with an http.Server of their own.
 func (r *run) multiplex() {
@@ -192,7 +162,8 @@ func (r *run) multiplex() {
 	h2 := &http.Server{IdleTimeout: r.h1.IdleTimeout, ReadTimeout: r.h1.ReadTimeout, Protocols: r.h1.Protocols, TLSConfig: r.tls.Clone()}
 	h2.Serve(noListener{}) // sets up HTTP/2 and returns
 	if h2.TLSNextProto == nil {
-		return // switched off by GODEBUG
+		r.withoutHTTP2() // switched off by GODEBUG, or the ciphers that Configure has set are not for it
+		return
 	}
 	r.h2 = h2
 	r.h1.TLSNextProto = map[string]func(*http.Server, *tls.Conn, http.Handler){}

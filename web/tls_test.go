@@ -144,10 +144,10 @@ func TestTLSFiles(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.pem")
 	for name, c := range map[string]struct{ cert, key, want string }{
 		"both":                     {certFile, keyFile, ""},
-		"certificate alone":        {certFile, "", "key_file: missing"},
-		"key alone":                {"", keyFile, "cert_file: missing"},
-		"certificate is not there": {missing, keyFile, "cert_file: open " + missing},
-		"key is not there":         {certFile, missing, "key_file: open " + missing},
+		"certificate alone":        {certFile, "", "you must specify both a cert_file and key_file"},
+		"key alone":                {"", keyFile, "you must specify both a cert_file and key_file"},
+		"certificate is not there": {missing, keyFile, "Unable to find cert_file : " + missing},
+		"key is not there":         {certFile, missing, "Unable to find key_file : " + missing},
 		"of different pairs":       {otherCert, keyFile, otherCert},
 		"exchanged":                {otherKey, otherCert, "cert_file " + otherKey},
 	} {

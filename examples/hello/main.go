@@ -27,6 +27,7 @@ import (
 	"github.com/mainstay-go/mainstay/logging"
 	"github.com/mainstay-go/mainstay/service"
 	"github.com/mainstay-go/mainstay/socket"
+	"github.com/mainstay-go/mainstay/tlsfiles"
 	"github.com/mainstay-go/mainstay/web"
 )
 
@@ -73,7 +74,7 @@ func run(ctx context.Context, d *daemon.Daemon) error {
 	}
 	opts := d.Options()
 	opts.Workers = config.Get[daemon.ServerOptions](d.Config, "").Workers
-	tls := config.Get[web.SSLOptions](d.Config, "ssl").CertFile != ""
+	tls := tlsfiles.Options(config.Get[web.SSLOptions](d.Config, "ssl")).Enabled()
 	opts.Hooks = []service.Hooks{{Ready: announce(first, tls)}}
 	return service.Launch(ctx, opts, api)
 }
@@ -92,7 +93,14 @@ func newServer(ctx context.Context, d *daemon.Daemon) (*web.Server, *socket.List
 	}
 	server := &web.Server{Label: program, Listener: ln, Handler: handler()}
 	options.Apply(server)
-	config.Get[web.SSLOptions](conf, "ssl").Apply(server)
+	ssl := config.Get[web.SSLOptions](conf, "ssl")
+	ssl.ReadFile = service.ReadFile
+	ssl.Apply(server)
+	if server.TLS != nil { // here, where the launcher does it too: what is broken now is no matter of workers
+		if _, err := server.TLS.Check(); err != nil {
+			return nil, nil, err
+		}
+	}
 	if config.Get[logging.Options](conf, "").Debug { // else there is no line for a request
 		server.AccessLog = d.Logger
 	}
