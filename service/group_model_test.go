@@ -18,7 +18,7 @@ import (
 )
 
 var (
-	schedules = flag.Int("schedules", 400, "how many random schedules to play")
+	schedules = flag.Int("schedules", 5000, "how many random schedules to play")
 	firstSeed = flag.Uint64("seed", 0, "seed of the first random schedule")
 )
 

@@ -45,7 +45,7 @@ func schedules(few int) uint64 {
 //	go test ./web -run TestDrainSchedules -schedules 1 -seed 4711
 func TestDrainSchedules(t *testing.T) {
 	var answers, late, cut int
-	for n := range schedules(1000) {
+	for n := range schedules(5000) {
 		synctest.Test(t, func(t *testing.T) {
 			p := newPlay(*firstSeed + n)
 			p.run(t)
