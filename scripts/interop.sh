@@ -10,7 +10,7 @@ go=${GO:-go}
 cd "$(dirname "$0")/.."
 
 # program:package; a program with a slash is a file.
-peers="curl:curl ab:apache2-utils wrk:wrk
+peers="curl:curl openssl:openssl ab:apache2-utils wrk:wrk
 /usr/bin/systemd-socket-activate:systemd /usr/sbin/nginx:nginx-light /usr/sbin/haproxy:haproxy /usr/bin/gunicorn:gunicorn
 /usr/sbin/mariadbd:mariadb-server /usr/lib/postgresql:postgresql
 /usr/bin/python3:python3 /usr/lib/python3/dist-packages/oslo_service:python3-oslo.service
@@ -47,4 +47,4 @@ if [ -n "$need" ]; then
 	fi
 fi
 
-exec "$go" test -tags interop -count=1 -v -timeout 10m -p 1 ./internal/bench ./periodic/sqllease ./middleware ./interop
+exec "$go" test -tags interop -count=1 -v -timeout 10m -p 1 ./internal/bench ./periodic/sqllease ./middleware ./tlsfiles ./interop
