@@ -193,7 +193,9 @@ func TestHelloOverUnix(t *testing.T) {
 	}
 }
 
-func TestHelloOverTLS(t *testing.T) {
+// certificate writes a certificate for 127.0.0.1 and its key, and returns a client that trusts it.
+func certificate(t *testing.T) (certFile, keyFile string, client *http.Client) {
+	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -207,18 +209,62 @@ func TestHelloOverTLS(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cert, keyFile := filepath.Join(t.TempDir(), "cert"), filepath.Join(t.TempDir(), "key")
+	certFile, keyFile = filepath.Join(t.TempDir(), "cert"), filepath.Join(t.TempDir(), "key")
 	certPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	err = errors.Join(os.WriteFile(cert, certPEM, 0o600), os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
+	err = errors.Join(os.WriteFile(certFile, certPEM, 0o600), os.WriteFile(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600))
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := start(t, "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", keyFile, "--workers", "2")
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(certPEM)
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	return certFile, keyFile, &http.Client{Transport: &http.Transport{DisableKeepAlives: true, TLSClientConfig: &tls.Config{RootCAs: roots}}}
+}
+
+func TestHelloOverTLS(t *testing.T) {
+	cert, key, client := certificate(t)
+	s := start(t, "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--workers", "2")
 	if got := get(t, client, s.url); !strings.HasPrefix(s.url, "https://") || got != "hello, world\n" {
 		t.Errorf("%s = %q", s.url, got)
+	}
+	if code := s.stop(); code != 0 {
+		t.Errorf("exit code %d, want 0", code)
+	}
+}
+
+// Where the files break while it runs, a worker that is started anew has what the launcher read, and a
+// reload is refused.
+func TestCertificateBreaksWhileWorkersServe(t *testing.T) {
+	cert, key, client := certificate(t)
+	s := start(t, "--listen", "127.0.0.1:0", "--tls-cert", cert, "--tls-key", key, "--workers", "2")
+	if err := os.WriteFile(cert, []byte("broken"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for deadline := time.Now().Add(patience); len(seen) < 2 && time.Now().Before(deadline); {
+		seen[get(t, client, s.url+"pid")] = true
+	}
+	for text := range seen {
+		pid, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGTERM); err != nil { // drains and is replaced
+			t.Fatal(err)
+		}
+	}
+	replaced := func() bool {
+		return !seen[get(t, client, s.url+"pid")]
+	}
+	for deadline := time.Now().Add(patience); !replaced(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no new worker serves")
+		}
+	}
+	if _, err := s.steer.Reload(t.Context()); err == nil || !strings.Contains(err.Error(), "cert_file "+cert+": not PEM") {
+		t.Errorf("reload = %v, want it refused for the certificate", err)
+	}
+	if got := get(t, client, s.url); got != "hello, world\n" {
+		t.Errorf("after the reload was refused: %q", got)
 	}
 	if code := s.stop(); code != 0 {
 		t.Errorf("exit code %d, want 0", code)
@@ -383,6 +429,11 @@ func TestMistakesAreOneLine(t *testing.T) {
 		"a restart method":    {[]string{"--restart-method", "hope"}, "hope"},
 		"a directory":         {[]string{"--config-dir", "/no/such"}, "/no/such"},
 		"a file":              {[]string{"--config-file", "/no/such.conf"}, "/no/such.conf"},
+		"a certificate": {
+			[]string{"--listen", "127.0.0.1:0", "--workers", "2", "--tls-cert", "/no/such.pem", "--tls-key", "/no/such.key"},
+			"Unable to find cert_file : /no/such.pem; Unable to find key_file : /no/such.key",
+		},
+		"a certificate alone": {[]string{"--listen", "127.0.0.1:0", "--tls-cert", "/no/such.pem"}, "you must specify both a cert_file and key_file"},
 		"a state path":        {[]string{"--listen", "127.0.0.1:0", "--state-path", "/proc/no"}, "/proc/no"},
 	} {
 		t.Run(name, func(t *testing.T) {
