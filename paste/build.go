@@ -20,7 +20,7 @@ import (
 // sections shows, and double what it refers to at each step.
 const (
 	maxNesting = 200
-	maxParts   = 10_000
+	maxParts   = 2_000
 )
 
 // A builder is one load: it resolves what is asked for into parts, and makes those. It belongs to one

@@ -168,7 +168,7 @@ def case(path):
     with open(path, encoding="utf-8", errors="replace") as f:
         for line in f:
             if line.startswith("#load:"):
-                kind, name = line[len("#load:"):].split()
+                kind, _, name = line[len("#load:"):].strip().partition(" ")
             elif line.startswith("#global:"):
                 key, _, value = line[len("#global:"):].strip().partition("=")
                 global_conf[key] = value
