@@ -16,7 +16,7 @@ peers="curl:curl openssl:openssl ab:apache2-utils wrk:wrk
 /usr/bin/python3:python3 /usr/lib/python3/dist-packages/oslo_service:python3-oslo.service
 /usr/lib/python3/dist-packages/eventlet:python3-eventlet /usr/lib/python3/dist-packages/oslo_config:python3-oslo.config
 /usr/lib/python3/dist-packages/oslo_log:python3-oslo.log /usr/lib/python3/dist-packages/paste/deploy:python3-pastedeploy
-/usr/lib/python3/dist-packages/oslo_middleware:python3-oslo.middleware"
+/usr/lib/python3/dist-packages/paste/urlmap.py:python3-paste /usr/lib/python3/dist-packages/oslo_middleware:python3-oslo.middleware"
 
 need=
 for peer in $peers; do
