@@ -30,12 +30,20 @@ A program needs those that it uses and no others: packages meet by the shape of 
   - [github.com/mainstay-go/mainstay/web]: an HTTP and TLS server as a service
   - [github.com/mainstay-go/mainstay/config]: options from files, environment and command line, as
     oslo.config reads them
+  - [github.com/mainstay-go/mainstay/logging]: log/slog with oslo.log's options, lines and outputs
+  - [github.com/mainstay-go/mainstay/daemon]: command line, configuration and log of a program, by one call
+  - [github.com/mainstay-go/mainstay/tlsfiles]: TLS from certificate files, followed when they change
+  - [github.com/mainstay-go/mainstay/paste], [github.com/mainstay-go/mainstay/urlmap] and
+    [github.com/mainstay-go/mainstay/route]: paste files, Paste's URL map and Routes, as http.Handlers
+  - [github.com/mainstay-go/mainstay/middleware]: the filters of nova's and neutron's pipelines
+  - [github.com/mainstay-go/mainstay/proxyproto]: the PROXY protocol around a listener
   - [github.com/mainstay-go/mainstay/looping]: calls again and again: Every, Dynamic, Backoff, Retry
   - [github.com/mainstay-go/mainstay/periodic]: periodic tasks as a service: intervals, calendars, once per
     worker, host or cluster
   - [github.com/mainstay-go/mainstay/workgroup]: goroutines and timers that stop together, as a service
   - [github.com/mainstay-go/mainstay/systemd]: readiness, status and reload messages; passed sockets
   - [github.com/mainstay-go/mainstay/control]: the control socket of a launcher and its client
+  - [github.com/mainstay-go/mainstay/prove]: a load generator that judges HTTP servers by what they lose
   - [github.com/mainstay-go/mainstay/servicetest]: the kit for people who test services
 
 The programs are cmd/mainstay, which runs and steers a supervised HTTP service, and the examples hello
