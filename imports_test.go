@@ -49,6 +49,7 @@ const importPolicy = `
 	paste: internal/ini
 	urlmap: paste
 	route: urlmap
+	middleware/stock: middleware paste urlmap config
 	logging: config internal/memfd
 	prove: control
 	workgroup: looping
