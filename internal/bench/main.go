@@ -72,7 +72,7 @@ type bench struct {
 	idle     time.Duration // how long an idle launcher is watched
 	self     string        // this program
 	bare     string        // the server compared with
-	pipeline string        // the same behind filters
+	pipeline string        // an application behind filters
 	hello    string        // examples/hello
 	body     string        // what hello answers, and so everybody
 

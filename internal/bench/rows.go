@@ -33,10 +33,10 @@ var rows = []row{
 		tail.name:       {atMost: 1.0},
 	})},
 	{"fair", "how evenly connections are dealt out to 4 workers", fairRow},
-	{"pipeline", "a stock nova pipeline of eight filters around a bare server", compare(pipeline, bare, map[string]goal{
+	{"pipeline", "a stock nova pipeline of eight filters beside its application alone", compare(pipeline, application, map[string]goal{
 		throughput.name: {atLeast: 0.85},
 	})},
-	{"pipeline-log", "the same, and request_log writes a file", compare(pipelineLog, bare, nil)},
+	{"pipeline-log", "the same, and request_log writes a file", compare(pipelineLog, application, nil)},
 	{"nginx", "hello with 2 workers beside nginx with 2", compare(twoWorkers, nginx, nil)},
 	{"gunicorn", "hello with 2 workers beside gunicorn with 2", compare(twoWorkers, gunicorn, nil)},
 	{"oslo", "hello with 2 workers beside oslo.service's WSGI server with 2", compare(twoWorkers, oslo, nil)},

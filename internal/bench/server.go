@@ -51,7 +51,11 @@ var (
 		cmd.Env = append(os.Environ(), "GOMAXPROCS=2")
 		return cmd, err
 	}}
-	// The filters of a stock nova pipeline around the same, request_log silent or writing a file.
+	// An application alone, and with the filters of a stock nova pipeline around it, request_log silent
+	// or writing a file.
+	application = kind{name: "the application", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
+		return exec.Command(b.pipeline, "-listen", addr, "-body", b.body, "-filters=false"), nil
+	}}
 	pipeline = kind{name: "eight filters", command: func(b *bench, dir, addr string) (*exec.Cmd, error) {
 		return exec.Command(b.pipeline, "-listen", addr, "-body", b.body), nil
 	}}

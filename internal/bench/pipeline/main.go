@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command pipeline is a trivial application behind the filters of nova's noauth2 pipeline, as Debian's
-// api-paste.ini has them, but for osprofiler, which does nothing. Its server is that of command bare, so
-// that the two differ by the filters alone.
+// api-paste.ini has them, but for osprofiler, which does nothing; with -filters=false it is the
+// application alone.
 package main
 
 import (
@@ -22,11 +22,20 @@ func main() {
 	listen := flag.String("listen", "127.0.0.1:0", "address to listen on")
 	body := flag.String("body", "hello, world\n", "answer to every request")
 	file := flag.String("log", "", "file for request_log's lines; without it the filter is silent, as nova's is where the server logs")
+	filters := flag.Bool("filters", true, "put the filters around it")
 	flag.Parse()
-	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, *body) })
-	h, err := pipeline(*file, app)
-	if err != nil {
-		log.Fatal(err)
+	// It says what it answers, as an API does.
+	json := []string{"application/json"}
+	app := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Content-Type"] = json
+		io.WriteString(w, *body)
+	})
+	var h http.Handler = app
+	if *filters {
+		var err error
+		if h, err = pipeline(*file, app); err != nil {
+			log.Fatal(err)
+		}
 	}
 	// The load generator has no token to send.
 	token := []string{"admin:demo"}
