@@ -5,6 +5,7 @@ package proxyproto
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -46,7 +47,7 @@ func Wrap(ln net.Listener, o Options) (net.Listener, error) {
 		l.Logger = slog.Default()
 	}
 	if len(o.Trusted) == 0 {
-		return nil, fmt.Errorf("Trusted: no address, and without one no header would be read")
+		return nil, errors.New("option Trusted: no address, and without one no header would be read")
 	}
 	for _, text := range o.Trusted {
 		switch text {
@@ -63,7 +64,7 @@ func Wrap(ln net.Listener, o Options) (net.Listener, error) {
 			network, err = netip.PrefixFrom(addr, addr.BitLen()), nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("Trusted: %q is not an address, a network such as 10.0.0.0/8, unix or any", text)
+			return nil, fmt.Errorf("option Trusted: %q is not an address, a network such as 10.0.0.0/8, unix or any", text)
 		}
 		l.nets = append(l.nets, network.Masked())
 	}

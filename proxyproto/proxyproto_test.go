@@ -204,7 +204,7 @@ func TestAcceptDoesNotWait(t *testing.T) {
 
 func TestWrapErrors(t *testing.T) {
 	for _, list := range [][]string{nil, {"10.0.0.0/33"}, {"localhost"}} {
-		if _, err := proxyproto.Wrap(nil, proxyproto.Options{Trusted: list}); err == nil || !strings.HasPrefix(err.Error(), "Trusted: ") {
+		if _, err := proxyproto.Wrap(nil, proxyproto.Options{Trusted: list}); err == nil || !strings.HasPrefix(err.Error(), "option Trusted: ") {
 			t.Errorf("%q: error %v", list, err)
 		}
 	}
