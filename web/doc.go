@@ -17,6 +17,13 @@ It serves alone as well:
 	...
 	err = (&web.Server{Listener: ln, Handler: mux}).Serve(ctx)
 
+# TLS
+
+CertFile and KeyFile, or all the options of TLS, turn it on: see package tlsfiles. The files are checked by
+Check and Start, and new ones are used as soon as they are found, or by [Server.Reset] at once; open
+connections do not notice. HTTP/2 is offered beside HTTP/1.1; UnencryptedHTTP2 has it without TLS.
+[Server.Inspect] shows the certificates and when they end.
+
 # How it ends
 
 Shutdown of net/http closes idle connections first, whose clients may be sending at that moment; what
