@@ -29,7 +29,8 @@ Slashes that follow each other are one, in the request and in keys, and a key's 
 in WSGI the path is matched unquoted: "/v2%2E1" is "/v2.1", and %2F is a slash.
 
 With [Map.Wildcards] a key that ends in "/+" matches what goes on behind the slash, and nothing else:
-"/v2.1/+" matches "/v2.1/servers", and neither "/v2.1" nor "/v2.1/".
+"/v2.1/+" matches "/v2.1/servers", and neither "/v2.1" nor "/v2.1/". Its "/+" counts for its length;
+of two keys as long as each other the first in the alphabet wins, as in nova.
 
 What matches nothing goes to [Map.NotFound], or is answered by 404 as Paste does it, in HTML where the
 client takes that.

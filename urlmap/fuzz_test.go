@@ -21,6 +21,7 @@ func FuzzMap(f *testing.F) {
 	f.Add("/\n/v2\n/v2.1\n/v2/+\n/v2.1/+", "example.com", "/v2.1/servers", true)
 	f.Add("/a\na.org/b\na.org:80/\n/a/b/c", "A.org", "//a//b/%2f%41", false)
 	f.Add("/a%2F\n/ü/+\n/+", "[::1]:80", "/%c3%bc//x%", true)
+	f.Add("/0\n/+", "", "/0", true)
 	f.Fuzz(func(t *testing.T, keys, host, target string, wildcards bool) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Path == "" {
@@ -125,5 +126,8 @@ func (mt modelMount) before(other modelMount) bool {
 	if mt.domain != other.domain {
 		return mt.domain < other.domain
 	}
-	return len(mt.path) > len(other.path)
+	if len(mt.path) != len(other.path) {
+		return len(mt.path) > len(other.path)
+	}
+	return mt.path < other.path // both match where one has a wildcard
 }

@@ -60,6 +60,7 @@ func TestMap(t *testing.T) {
 	plain := mapOf(t, &urlmap.Map{}, "/", "/v2", "/v2.1/", "/a//b", "/a", "/x/+")
 	domains := mapOf(t, &urlmap.Map{}, "/api", "domain Example.COM /", "domain example.com port 8080 /api/deep", "port 81 domain other.org", "domain [::1] /", "http://third.net/x")
 	nova := mapOf(t, &urlmap.Map{Wildcards: true}, "/", "/v2", "/v2.1", "/v2/+", "/v2.1/+")
+	tie := mapOf(t, &urlmap.Map{Wildcards: true}, "/0", "/+")
 	for name, c := range map[string]struct {
 		m            *urlmap.Map
 		target, want string
@@ -91,6 +92,7 @@ func TestMap(t *testing.T) {
 		"wildcard":                       {nova, "/v2.1/servers", "/v2.1/+ /v2.1|/servers|/servers"},
 		"wildcard needs more":            {nova, "/v2.1/", "/v2.1 /v2.1|/|/"},
 		"wildcard needs the slash":       {nova, "/v2.1", "/v2.1 /v2.1||"},
+		"wildcard and a path as long":    {tie, "/0", "/+ |/0|/0"},
 		"wildcard and doubled slashes":   {nova, "/v2//", "/v2 /v2|/|/"},
 	} {
 		t.Run(name, func(t *testing.T) {
