@@ -194,7 +194,7 @@ func (f *fleet) statusTakes() time.Duration {
 // What does not fit into a packet goes through memory; every size around the bounds arrives whole.
 func TestInspectOfLargeValues(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{32 << 10, 64 << 10, 4 << 20} {
+	for _, size := range []int{32 << 10, 64 << 10, 512 << 10} {
 		t.Run(strconv.Itoa(size), func(t *testing.T) {
 			t.Parallel()
 			f := startFleet(t, shower, withArgs(strconv.Itoa(size)))
