@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/mainstay-go/mainstay/middleware/stock"
 	"github.com/mainstay-go/mainstay/paste"
 	"github.com/mainstay-go/mainstay/urlmap"
 )
@@ -22,9 +23,7 @@ import (
 func stockFactories() *paste.Registry {
 	r := &paste.Registry{}
 	urlmap.Register(r)
-	keystone := paste.Pipelines(func() string { return "keystone" })
-	r.Composite("nova.api.auth:pipeline_factory_v21", keystone)
-	r.Composite("neutron.auth:pipeline_factory", keystone)
+	stock.Register(r, stock.Options{Strategy: func() string { return "keystone" }})
 	return r
 }
 
