@@ -64,6 +64,17 @@ func TestRequestIDInContext(t *testing.T) {
 	}
 }
 
+func TestRequestIDTwice(t *testing.T) {
+	var inside string
+	w := ask(func(w http.ResponseWriter, r *http.Request) {
+		line, _ := logging.RequestOf(r.Context())
+		inside = line.ID
+	}, request("GET", "/"), middleware.RequestID(), middleware.RequestID("X-Compute-Request-Id"))
+	if a, b := w.Header()["X-Openstack-Request-Id"], w.Header()["X-Compute-Request-Id"]; !slices.Equal(a, []string{inside}) || !slices.Equal(a, b) {
+		t.Errorf("%q and %q in the header, %q in the log", a, b, inside)
+	}
+}
+
 func TestHTTPProxyToWSGITrust(t *testing.T) {
 	forwarded := []string{"X-Forwarded-Proto", "https", "X-Forwarded-Host", "api.example.com", "X-Forwarded-For", "198.51.100.9, 203.0.113.7"}
 	for name, c := range map[string]struct {

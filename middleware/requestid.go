@@ -15,7 +15,8 @@ const requestIDHeader = "X-Openstack-Request-Id"
 // RequestID is oslo.middleware's: each request gets an id, req- and a random UUID, which log lines
 // carry and the answer's header tells, in X-Openstack-Request-Id and in the headers named here; nova's
 // compute_req_id has X-Compute-Request-Id. A well-formed id in the request's own header becomes the
-// global id of log lines; anything else there is ignored. logging.RequestOf has both for handlers.
+// global id of log lines; anything else there is ignored. logging.RequestOf has both for handlers. Of
+// two such filters in a pipeline the inner one's id counts.
 func RequestID(headers ...string) Filter {
 	names := []string{requestIDHeader}
 	for _, name := range headers {
@@ -45,10 +46,8 @@ func RequestID(headers ...string) Filter {
 			values := e.values[:0]
 			h := w.Header()
 			for _, name := range names {
-				if h[name] == nil {
-					values = append(values, id)
-					h[name] = values[len(values)-1 : len(values) : len(values)]
-				}
+				values = append(values, id)
+				h[name] = values[len(values)-1 : len(values) : len(values)]
 			}
 			next.ServeHTTP(w, r)
 			x.end()
