@@ -4,10 +4,12 @@
 package middleware_test
 
 import (
+	"bufio"
 	"compress/gzip"
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -145,11 +147,40 @@ func TestTimeout(t *testing.T) {
 // TestTimeoutOfABody holds that a client that sends no more cannot keep its answer away.
 func TestTimeoutOfABody(t *testing.T) {
 	f := must(middleware.Timeout(middleware.TimeoutOptions{RequestTimeout: 50 * time.Millisecond}))
-	s := serve(t, f, func(w http.ResponseWriter, r *http.Request) { io.ReadAll(r.Body) })
-	pr, pw := io.Pipe()
-	defer pw.Close()
-	if res := get(t, s, "POST", pr); res.StatusCode != 504 {
-		t.Errorf("got %s", res.Status)
+	ended := make(chan error, 1)
+	s := serve(t, f, func(w http.ResponseWriter, r *http.Request) {
+		_, err := io.ReadAll(r.Body)
+		ended <- err
+	})
+	nc, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(30 * time.Second))
+	io.WriteString(nc, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nsome")
+	res, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil || res.StatusCode != 504 || !res.Close {
+		t.Errorf("got %v, %v", res, err)
+	}
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("the handler read a whole body")
+		}
+	case <-time.After(30 * time.Second):
+		t.Error("the handler still reads")
+	}
+}
+
+func TestTimeoutLeavesHeaders(t *testing.T) {
+	f := must(middleware.Timeout(middleware.TimeoutOptions{RequestTimeout: time.Minute}))
+	w := ask(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Del("X-Compute-Request-Id")
+		w.WriteHeader(201)
+	}, request("GET", "/"), middleware.RequestID("X-Compute-Request-Id"), f)
+	if h := w.Header(); h["X-Compute-Request-Id"] != nil || h["X-Openstack-Request-Id"] == nil {
+		t.Errorf("header %v", h)
 	}
 }
 
