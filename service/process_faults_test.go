@@ -174,7 +174,7 @@ func TestFaultyPlansUnderLoad(t *testing.T) {
 			}
 			limits := prove.AnyCloses
 			if strings.Contains(test.want, "settled") { // the new worker had requests in its hands when it went
-				limits.Faults = map[prove.Class]uint64{prove.Lost: uint64(load.Clients)}
+				limits.Faults = map[prove.Class]uint64{prove.Lost: uint64(load.Clients), prove.Truncated: uint64(load.Clients)}
 			}
 			for _, line := range report.Judge(limits) {
 				t.Error(line)

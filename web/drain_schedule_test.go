@@ -386,6 +386,8 @@ func (v *visit) take(i int, want string) bool {
 	}
 	v.mu.Unlock()
 	switch {
+	case res.StatusCode == http.StatusServiceUnavailable && !v.strict && !drained.IsZero() && now.Equal(drained.Add(v.limit)):
+		v.refused() // it waited for its turn until the cut, and the server was quick to say so
 	case res.StatusCode != 200 || string(got) != want:
 		v.fault("client %d, request %d: %s, %d bytes, want %d", v.id, i, res.Status, len(got), len(want))
 	case res.Close && drained.IsZero():
@@ -394,6 +396,14 @@ func (v *visit) take(i int, want string) bool {
 		v.fault("client %d, request %d began in the drain, and its answer does not say that the connection closes", v.id, i)
 	}
 	return !res.Close
+}
+
+// refused counts a request that was answered, but not by its handler, as lost.
+func (v *visit) refused() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.answers--
+	v.lost++
 }
 
 // lose counts a request as lost, unless the client could see before it began that the server had hung up,
