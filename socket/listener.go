@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/mainstay-go/mainstay/internal/bind"
@@ -73,15 +74,30 @@ func (l *Listener) Accept() (net.Conn, error) {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			c, err = l.woken(t)
 		}
-		if err == errEmpty {
+		switch {
+		case err == errEmpty:
 			continue
-		}
-		if err != nil {
+		case errors.Is(err, syscall.EINVAL):
+			l.bereft(t)
+			continue
+		case err != nil:
 			return nil, err
 		}
 		l.tune(t, c)
 		return c, nil
 	}
+}
+
+// bereft waits for the end of a term whose socket listens no more. The launcher has emptied its queue and
+// shut it down, for the slot of this worker was removed: the order to drain is on its way, or is being
+// followed.
+func (l *Listener) bereft(t *term) {
+	l.mu.Lock()
+	if l.term == t && t.draining {
+		l.endLocked()
+	}
+	l.mu.Unlock()
+	<-t.over
 }
 
 // open returns the current term, and its listener, made by now.

@@ -292,3 +292,43 @@ func polled(t *testing.T) (n int) {
 	}
 	return n
 }
+
+// A worker whose slot was removed may still accept when the launcher shuts the socket down. It waits for
+// the drain that follows, and has no error to stop its services for.
+func TestSocketThatListensNoMore(t *testing.T) {
+	ln, err := socket.Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	accepted := make(chan error, 1)
+	go func() {
+		_, err := ln.Accept()
+		accepted <- err
+	}()
+	addr := ln.Addr().String()
+	shut := func() {
+		for _, listener := range proc.Self().Table().List() {
+			if listener.Addr == addr {
+				proc.Self().Table().Look(listener.Key, func(fd int) { err = syscall.Shutdown(fd, syscall.SHUT_RDWR) })
+			}
+		}
+	}
+	if shut(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
+		t.Fatalf("Dial = %v, want it refused: the socket listens no more", err)
+	}
+	select {
+	case err := <-accepted:
+		t.Fatalf("Accept = %v before the drain", err)
+	case <-time.After(50 * time.Millisecond): // it would have failed at once
+	}
+	if err := ln.Shutdown(drain.With(t.Context(), drain.Shrink)); err != nil {
+		t.Error(err)
+	}
+	if err := <-accepted; !errors.Is(err, net.ErrClosed) {
+		t.Errorf("Accept = %v, want net.ErrClosed", err)
+	}
+}
