@@ -9,7 +9,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -38,13 +37,12 @@ func TestNothingIsLost(t *testing.T) {
 	for _, u := range users {
 		for _, p := range parts {
 			t.Run(p.name+" as "+u.name, func(t *testing.T) {
-				t.Parallel()
+				if p.name != "stop" { // in which clients that stand still for a second are too late
+					t.Parallel()
+				}
 				reports, err := p.run(t.Context(), s, u, p.times/share)
 				if err != nil {
 					t.Error(err)
-				}
-				for i := range reports {
-					reports[i].Faults = withoutKnown(t, reports[i].Faults)
 				}
 				sum := p.sumUp(reports)
 				if sum.times != uint64(p.times/share) {
@@ -58,24 +56,6 @@ func TestNothingIsLost(t *testing.T) {
 			})
 		}
 	}
-}
-
-// maxKnown is how many faults of the known kind a part may have.
-const maxKnown = 2
-
-// withoutKnown leaves out, and says, what is known to go wrong: net/http closes right behind an answer
-// with Connection: close. Where bytes of a next request are unread, the kernel makes that a reset and
-// drops what of the answer it has not sent. One in some thousand closes that are announced so late does
-// it. Make soak counts it.
-func withoutKnown(t *testing.T, faults []prove.Fault) []prove.Fault {
-	return slices.DeleteFunc(faults, func(f prove.Fault) bool {
-		known := f.Cause == prove.Reset && f.Reused && f.During != "kill" && f.Count <= maxKnown &&
-			(f.Class == prove.Truncated && f.Moment == prove.Answering || f.Class == prove.Lost && f.Moment == prove.Sent)
-		if known {
-			t.Logf("known: %d %v: %s", f.Count, f, f.First)
-		}
-		return known
-	})
 }
 
 func TestUsers(t *testing.T) {
