@@ -88,7 +88,7 @@ type Worker struct {
 	Pid          int       `json:"pid"`
 	Generation   int       `json:"generation"`
 	Incarnation  uint64    `json:"incarnation"` // counts the processes the launcher has started
-	State        string    `json:"state"`       // spawning, booting, starting, running, draining, ending, cancelled, killed
+	State        string    `json:"state"`       // spawning, booting, starting, running, hung, draining, ending, cancelled, killed
 	Since        time.Time `json:"since"`       // when it came into State
 	Started      time.Time `json:"started"`     // when its process was started
 	BootMillis   int64     `json:"boot_millis"` // from spawn to Launch, 0 before that

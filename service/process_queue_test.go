@@ -89,6 +89,10 @@ func TestHungWorkerIsSteeredAway(t *testing.T) {
 		})
 	}
 	f.seen(1, "worker shows no sign of life")
+	f.seen(1, `next="others serve its connections"`)
+	f.until("degraded by a hung worker", func(st control.Status) bool {
+		return st.State == "degraded" && slots(st, "api")[0].State == "hung"
+	})
 	waiting.Wait()
 	for range 40 {
 		if pid, err := query(network, addr); err != nil || pid != pids[1] {

@@ -78,7 +78,7 @@ func (s *shell) stateName() string {
 	}
 	for _, set := range s.state.Sets {
 		for _, sl := range set.Slots {
-			if sl.GivenUp {
+			if sl.GivenUp || sl.Current.Hung {
 				return "degraded"
 			}
 		}
@@ -106,6 +106,9 @@ func (s *shell) workerStatus(sl *core.Slot, w core.Worker) control.Worker {
 	out := control.Worker{
 		ID: sl.ID, Pid: w.Pid, Generation: w.Generation, Incarnation: w.Incarnation, State: string(w.Phase),
 		Since: wallClock(now, w.Since), Started: wallClock(now, w.SpawnedAt), Restarts: sl.Restarts, LastExit: sl.LastExit,
+	}
+	if w.Hung && w.Phase == core.Ready {
+		out.State = "hung"
 	}
 	if w.BootedAt != 0 {
 		out.BootMillis = (w.BootedAt - w.SpawnedAt) / 1e6

@@ -211,7 +211,11 @@ func (st *step) hung(set *Set, sl *Slot, w *Worker, hung bool) {
 	}
 	w.Hung = hung
 	if hung {
-		st.logWorker("warn", "worker shows no sign of life", set, sl, w)
+		next := "its connections wait, nobody else serves"
+		if set.any(func(other *Slot) bool { return other.Current.Phase == Ready && !other.Current.Hung }) {
+			next = "others serve its connections"
+		}
+		st.logWorker("warn", "worker shows no sign of life", set, sl, w, "next", next)
 	} else {
 		st.logWorker("info", "worker is alive again", set, sl, w)
 	}
