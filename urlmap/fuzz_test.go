@@ -25,7 +25,7 @@ func FuzzMap(f *testing.F) {
 	f.Fuzz(func(t *testing.T, keys, host, target string, wildcards bool) {
 		u, err := url.ParseRequestURI(target)
 		if err != nil || u.Path == "" {
-			t.Skip()
+			return
 		}
 		m := &urlmap.Map{Wildcards: wildcards}
 		var model modelMap
