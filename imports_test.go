@@ -76,7 +76,8 @@ const importPolicy = `
 	internal/bench: prove config control logging internal/peer internal/samplefile internal/bench/timers
 	internal/bench/bare:
 	internal/bench/pipeline: middleware logging
-	internal/soak: prove control internal/peer
+	internal/selfsigned:
+	internal/soak: prove control internal/peer internal/selfsigned
 	internal/bench/timers: looping periodic
 	internal/bench/peers/timers: internal/bench/timers github.com/robfig/cron github.com/go-co-op/gocron
 	interop: public internal/peer internal/samplefile

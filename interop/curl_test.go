@@ -7,15 +7,9 @@ package interop_test
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
@@ -27,6 +21,7 @@ import (
 
 	"github.com/mainstay-go/mainstay/control"
 	"github.com/mainstay-go/mainstay/internal/peer"
+	"github.com/mainstay-go/mainstay/internal/selfsigned"
 )
 
 // curl returns a function that runs curl quietly, with errors as exit status and message.
@@ -209,30 +204,9 @@ func TestCurlControl(t *testing.T) {
 // certificate makes a self-signed certificate for 127.0.0.1.
 func certificate(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	p, err := selfsigned.Write(folder(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	template := &x509.Certificate{
-		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "mainstay interop"},
-		NotBefore:             time.Now().Add(-time.Hour),
-		NotAfter:              time.Now().Add(time.Hour),
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA:                  true,
-		BasicConstraintsValid: true,
-	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	dir := folder(t)
-	encode := func(name, kind string, der []byte) string {
-		return write(t, dir, name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
-	}
-	return encode("cert.pem", "CERTIFICATE", cert), encode("key.pem", "PRIVATE KEY", der)
+	return p.CertFile, p.KeyFile
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/mainstay-go/mainstay/internal/peer"
+	"github.com/mainstay-go/mainstay/internal/selfsigned"
 )
 
 func main() {
@@ -39,6 +40,7 @@ type soak struct {
 	seed    uint64
 	dir     string // with the program and its certificate
 	hello   string
+	cert    selfsigned.Pair
 }
 
 // command reads the flags, runs the parts and prints the table.
@@ -137,5 +139,6 @@ func (s *soak) prepare(ctx context.Context) error {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("build hello: %w: %s", err, out)
 	}
-	return s.certify()
+	s.cert, err = selfsigned.Write(s.dir)
+	return err
 }

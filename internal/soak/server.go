@@ -6,16 +6,9 @@
 package main
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
-	"math/big"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -34,30 +27,6 @@ const (
 	startLimit = 30 * time.Second
 	stopLimit  = 90 * time.Second
 )
-
-// certify makes a certificate for 127.0.0.1 that anybody here may use.
-func (s *soak) certify() error {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(24 * time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		return err
-	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		return err
-	}
-	return errors.Join(
-		os.WriteFile(s.cert(), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644),
-		os.WriteFile(s.key(), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o644),
-	)
-}
-
-func (s *soak) cert() string { return filepath.Join(s.dir, "cert") }
-func (s *soak) key() string  { return filepath.Join(s.dir, "key") }
 
 // A server is hello, running.
 type server struct {
@@ -84,7 +53,7 @@ func (s *soak) start(u user, over string, workers int) (*server, error) {
 	}
 	args := []string{"--listen", listen, "--workers", strconv.Itoa(workers), "--state-path", dir}
 	if over == overTLS || over == http2 {
-		args = append(args, "--tls-cert", s.cert(), "--tls-key", s.key())
+		args = append(args, "--tls-cert", s.cert.CertFile, "--tls-key", s.cert.KeyFile)
 	}
 	cmd := exec.Command(s.hello, args...)
 	said, err := os.Create(filepath.Join(dir, "said"))
